@@ -1,0 +1,42 @@
+// Package firewall puts bans into the kernel and takes them out. What it is
+// told is the truth and the kernel a copy: Init can be called again at any
+// time and ends in the same state. It imports nothing of p2pban.
+package firewall
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Ban is one prefix to keep out.
+type Ban struct {
+	// Prefix is masked; a single host is a /32 or a /128.
+	Prefix netip.Prefix
+	// Until is when the ban ends; zero means never. A Ban whose Until has
+	// passed is not installed.
+	Until time.Time
+}
+
+// Change is one batch for the kernel. A prefix stands in at most one of the two.
+type Change struct {
+	// Set holds bans to install, or to move to a new end (later or earlier).
+	Set []Ban
+	// Lift holds prefixes to let in again; one that is not banned is no error.
+	Lift []netip.Prefix
+}
+
+// Backend is one way of keeping hosts out.
+type Backend interface {
+	// Init makes our objects and brings them to exactly these bans, in one
+	// transaction where the kernel has such.
+	Init(ctx context.Context, bans []Ban) error
+	// Apply makes a change, all of it or an error that says what failed. After
+	// an error the caller applies again or calls Init; nothing needs undoing.
+	Apply(ctx context.Context, c Change) error
+	// List reads back what stands in the kernel. It is for people and for
+	// recovery: its cost grows faster than the set.
+	List(ctx context.Context) ([]Ban, error)
+	// Close gives back handles. Bans stay.
+	Close() error
+}

@@ -1,0 +1,95 @@
+// Package parser reads one log line and says which peer it accuses of what, or
+// why it accuses nobody. It is pure: no state, no clock, no files, no
+// goroutines. It tokenises from the start of the line and never searches text
+// for addresses, because most of a log line's text can be written by a stranger.
+package parser
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Line is what the parser is given.
+type Line struct {
+	// Text is one line without its newline.
+	Text string
+	// Time is the carrier's own time for the line (journald), or zero.
+	Time time.Time
+	// Ref completes stamps that carry no year or no zone ("Nov 20 11:30:46"):
+	// the latest time known for the stream. Zero means that such a stamp gives
+	// no time.
+	Ref time.Time
+	// Cut says that the carrier split the line; it is then never evidence.
+	Cut bool
+}
+
+// Event is one offence by one host.
+type Event struct {
+	// Time is when the node logged it; zero when neither the line nor its
+	// carrier says.
+	Time time.Time
+	// Rule is the full name of the rule that matched, "go-libp2p/connection".
+	Rule string
+	// Host is the peer's transport address: unmapped, without a zone, never
+	// private unless the parser was told to accept such.
+	Host netip.Addr
+	// Addr is the multiaddr (or other form) Host was taken from.
+	Addr string
+	// Peer is the authenticated peer id, empty when the line has none.
+	Peer string
+	// Weight is how many events the line stands for: its sample_rate, at least 1.
+	Weight int64
+	// Text is the whole line. Like every string here it may share the line's
+	// memory: clone what you keep.
+	Text string
+}
+
+// Reject says why a line is no Event. The list is closed; every line that
+// looked relevant and was refused is counted under one of these.
+type Reject uint8
+
+const (
+	// Accepted: the line is an Event.
+	Accepted Reject = iota
+	// Unrecognised: no record of any known kind. Ordinary log lines; these are
+	// not counted as rejected.
+	Unrecognised
+	// NoRule: a known record that no enabled rule calls an offence.
+	NoRule
+	// Outbound: a connection our node dialled; the peer chose that address.
+	Outbound
+	// Relayed: the address names a relay, not the peer.
+	Relayed
+	// Private: loopback, private, CGNAT, link-local, multicast or unspecified.
+	Private
+	// NoIP: dns, unix, memory, onion or no address at all.
+	NoIP
+	// Cut: the carrier split this line or it continues a split one.
+	Cut
+	// Forged: the record's name stands where the logger does not put it, or
+	// the line is built as no node builds it.
+	Forged
+	// Malformed: the record is genuine in place but damaged: a bad field, an
+	// unclosed quote, an address that is no multiaddr.
+	Malformed
+	// Untrusted: the rule can't be believed on a stream like this one.
+	Untrusted
+)
+
+var rejectNames = [...]string{
+	Accepted: "accepted", Unrecognised: "unrecognised", NoRule: "no-rule",
+	Outbound: "outbound", Relayed: "relayed", Private: "private", NoIP: "no-ip",
+	Cut: "cut", Forged: "forged", Malformed: "malformed", Untrusted: "untrusted",
+}
+
+// String gives the reason as it stands in JSON and in status: "relayed".
+func (r Reject) String() string { return rejectNames[r] }
+
+// Rejects is every reason, in order, for counters.
+func Rejects() []Reject {
+	out := make([]Reject, len(rejectNames))
+	for i := range out {
+		out[i] = Reject(i)
+	}
+	return out
+}
