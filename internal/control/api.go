@@ -1,0 +1,180 @@
+// Package control is the daemon's front desk: HTTP/1.1 with JSON over a unix
+// socket, so that `curl --unix-socket` is a client too. It holds the wire types,
+// the server and the client, and decides nothing itself.
+package control
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// DefaultSocket is where the daemon listens when nothing else is configured.
+const DefaultSocket = "/run/p2pban/p2pban.sock"
+
+// Ban is one ban in force, as GET /v1/bans and `bans --json` give it; the keys
+// are those of a ban line of `dry-run --json`.
+type Ban struct {
+	Time     time.Time    `json:"time"`
+	Jail     string       `json:"jail"`
+	Host     netip.Addr   `json:"host"`
+	Prefix   netip.Prefix `json:"prefix"`
+	Until    *time.Time   `json:"until"` // null: for ever
+	Failures int64        `json:"failures,omitempty"`
+	// Rules counts the lines behind the ban by rule.
+	Rules  map[string]int `json:"rules,omitempty"`
+	First  *time.Time     `json:"first,omitempty"`
+	Last   *time.Time     `json:"last,omitempty"`
+	Line   string         `json:"line,omitempty"`
+	Reason string         `json:"reason,omitempty"`
+}
+
+// Status is the answer of GET /v1/status. Everything in it is cheap to gather.
+type Status struct {
+	Version string    `json:"version"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Now     time.Time `json:"now"`
+	Config  string    `json:"config"` // path, or "built-in defaults"
+	// Alarms is what needs a person, the most urgent first.
+	Alarms   []Alarm          `json:"alarms"`
+	Sources  []SourceStatus   `json:"sources"`
+	Jails    []JailStatus     `json:"jails"`
+	Firewall FirewallStatus   `json:"firewall"`
+	Lines    int64            `json:"lines"`
+	Events   int64            `json:"events"`
+	Rejected map[string]int64 `json:"rejected"`
+	Bans     int              `json:"bans"`
+}
+
+// Alarm is one thing that is wrong now, with its cause and its cure.
+type Alarm struct {
+	// Kind is a fixed word: "firewall", "state", "source", "after-ban", "forgeable", "guard".
+	Kind  string    `json:"kind"`
+	Since time.Time `json:"since"`
+	What  string    `json:"what"`
+	Fix   string    `json:"fix,omitempty"`
+}
+
+// SourceStatus is one log source.
+type SourceStatus struct {
+	Name string `json:"name"`
+	// What is the source in words: "unit ipfs.service".
+	What  string `json:"what"`
+	State string `json:"state"` // "reading", "waiting: …", "failed: …"
+	Lines int64  `json:"lines"`
+	// Events counts lines that became events.
+	Events    int64      `json:"events"`
+	Cut       int64      `json:"cut"`
+	LastLine  *time.Time `json:"last_line"`
+	LastEvent *time.Time `json:"last_event"`
+	// Lag is how many bytes are waiting to be read, where the source knows.
+	Lag int64 `json:"lag_bytes"`
+}
+
+// JailStatus is one jail.
+type JailStatus struct {
+	Name     string   `json:"name"`
+	Rules    []string `json:"rules"`
+	FindTime string   `json:"findtime"`
+	MaxRetry int64    `json:"maxretry"`
+	BanTime  string   `json:"bantime"`
+	// Hosts is how many hosts have failures in memory.
+	Hosts int `json:"hosts"`
+	Bans  int `json:"bans"`
+	// Banned is how many bans there were since the start.
+	Banned int64 `json:"banned"`
+	// AfterBan counts events of hosts already banned: enforcement leaks.
+	AfterBan int64 `json:"after_ban"`
+	Late     int64 `json:"late"`
+	Ignored  int64 `json:"ignored"`
+	// Evicted counts hosts forgotten because the table was full.
+	Evicted int64 `json:"evicted"`
+	// Holding says that the eclipse guard is holding automatic bans back.
+	Holding bool `json:"holding"`
+}
+
+// FirewallStatus is the enforcer.
+type FirewallStatus struct {
+	Backend string `json:"backend"`
+	// Healthy is false from a failed change until the next good one.
+	Healthy bool   `json:"healthy"`
+	Error   string `json:"error,omitempty"`
+	// Waiting is how many prefixes are yet to be brought to the kernel.
+	Waiting     int        `json:"waiting"`
+	Applied     int64      `json:"applied"`
+	Repaired    int64      `json:"repaired"`
+	LastApplied *time.Time `json:"last_applied"`
+}
+
+// BanRequest is the body of POST /v1/ban.
+type BanRequest struct {
+	// Target is an address, a CIDR prefix or a multiaddr.
+	Target string `json:"target"`
+	// For is a duration with its unit ("1h", "7d"); empty: 1h; "-1": for ever.
+	For    string `json:"for,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Force overrules the refusal of private, own and ignored addresses.
+	Force bool `json:"force,omitempty"`
+}
+
+// UnbanRequest is the body of POST /v1/unban.
+type UnbanRequest struct {
+	Targets []string `json:"targets,omitempty"`
+	All     bool     `json:"all,omitempty"`
+}
+
+// UnbanReply says what came of each target.
+type UnbanReply struct {
+	// Lifted lists the prefixes let in again.
+	Lifted []netip.Prefix `json:"lifted"`
+	// NotBanned lists targets on which there was no ban.
+	NotBanned []string `json:"not_banned"`
+	// Covered maps a target that is still out to the wider ban that covers it.
+	Covered map[string]netip.Prefix `json:"covered,omitempty"`
+}
+
+// ReloadReply says what a reload changed, in sentences.
+type ReloadReply struct {
+	Changes []string `json:"changes"`
+}
+
+// Event is one line of GET /v1/events.
+type Event struct {
+	// Type is "ban", "unban", "alarm" or "lost".
+	Type string    `json:"type"`
+	Time time.Time `json:"time"`
+	Ban  *Ban      `json:"ban,omitempty"`
+	// Alarm is set for alarms.
+	Alarm *Alarm `json:"alarm,omitempty"`
+	// Lost says how many events this reader missed by being slow.
+	Lost int64 `json:"lost,omitempty"`
+}
+
+// Error is what every refused request is answered with.
+type Error struct {
+	Status int    `json:"-"`
+	What   string `json:"error"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// Error gives what and, on a second line, the hint.
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.What
+	}
+	return e.What + "\n" + e.Hint
+}
+
+// Daemon is what the server fronts. Each call may be made from any goroutine.
+type Daemon interface {
+	Status(ctx context.Context) (*Status, error)
+	// Bans calls yield for each ban in force, of one jail if named, by prefix.
+	Bans(ctx context.Context, jail string, yield func(Ban) error) error
+	Ban(ctx context.Context, r BanRequest) ([]Ban, error)
+	Unban(ctx context.Context, r UnbanRequest) (*UnbanReply, error)
+	Reload(ctx context.Context) (*ReloadReply, error)
+	// Events gives events from now on until stop is called; the channel is
+	// bounded and events that find it full are counted, not waited for.
+	Events() (events <-chan Event, stop func())
+}

@@ -1,0 +1,88 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Group may use the socket, where it exists.
+const Group = "p2pban"
+
+// ErrRunning says that another daemon answers on the socket.
+var ErrRunning = errors.New("another p2pban is running")
+
+// Listen opens the control socket. It replaces a socket that nobody answers on
+// and refuses (ErrRunning) one that somebody does; anything else that stands
+// at the path is left alone.
+func Listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("making the directory of the control socket: %w", err)
+	}
+	if err := removeDead(path); err != nil {
+		return nil, err
+	}
+	// Between bind and chmod the socket would be open to whatever the umask
+	// allows, so nobody but us may pass until its mode is set.
+	old := syscall.Umask(0o177)
+	l, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("opening the control socket: %w", err)
+	}
+	if err := openToGroup(path); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// removeDead removes a socket left by a daemon that is gone.
+func removeDead(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking at the control socket: %w", err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is in the way of the control socket and is no socket: move it, or set another path as socket in [daemon]", path)
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("%w on %s", ErrRunning, path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("asking who is on the control socket: %w", err)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("removing a dead control socket: %w", err)
+	}
+	return nil
+}
+
+// openToGroup gives the socket mode 0660, and to Group where there is such a one.
+func openToGroup(path string) error {
+	if g, err := user.LookupGroup(Group); err == nil {
+		gid, err := strconv.Atoi(g.Gid)
+		if err != nil {
+			return fmt.Errorf("group %s has the odd id %q", Group, g.Gid)
+		}
+		if err := os.Chown(path, -1, gid); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("giving the control socket to group %s: %w", Group, err)
+		}
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		return fmt.Errorf("setting the control socket's mode: %w", err)
+	}
+	return nil
+}
