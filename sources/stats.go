@@ -1,0 +1,102 @@
+package sources
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Stats is what a source knows about itself. Counters start at zero with the
+// source; they only grow.
+type Stats struct {
+	// Lines, Bytes and Batches count what was handed on. Bytes includes
+	// newlines.
+	Lines, Bytes, Batches uint64
+	// Cut counts the lines handed on with Line.Cut set.
+	Cut uint64
+	// Discarded counts the bytes beyond MaxLineBytes that were read and thrown
+	// away.
+	Discarded uint64
+	// LastLine is when (wall clock) the last line was read; zero before the
+	// first.
+	LastLine time.Time
+	// Lag is how many bytes (files) are known to be unread at the last look;
+	// -1 when the source can't know.
+	Lag int64
+	// Rotations and Truncations count what happened to the files since Run
+	// began: a path that led to a new file, a file that was emptied.
+	Rotations, Truncations uint64
+	// Suppressed counts the messages journald threw away before anybody could
+	// read them (its rate limit), by its own notices.
+	Suppressed uint64
+	// Following lists the files read now, or the journal match.
+	Following []string
+	// Waiting lists what does not exist yet: files that have not appeared.
+	Waiting []string
+	// Problems lists what keeps the source from reading something now, or what
+	// it had to give up, each with its cause; newest last, at most MaxProblems.
+	Problems []string
+}
+
+// MaxProblems bounds Stats.Problems and the lists beside it.
+const MaxProblems = 16
+
+// Reporter is a source that counts what it does. All sources of this package
+// are Reporters; Stats may be called at any time from any goroutine.
+type Reporter interface {
+	Stats() Stats
+}
+
+// meter guards the Stats of one source.
+type meter struct {
+	mu sync.Mutex
+	s  Stats
+}
+
+// Stats returns a copy.
+func (m *meter) Stats() Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.s
+	s.Following = slices.Clone(s.Following)
+	s.Waiting = slices.Clone(s.Waiting)
+	s.Problems = slices.Clone(s.Problems)
+	return s
+}
+
+// update changes the Stats under the lock.
+func (m *meter) update(change func(*Stats)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.s)
+}
+
+// sent counts a batch that was handed on.
+func (m *meter) sent(b Batch, bytes int) {
+	cut := 0
+	for i := range b.Lines {
+		if b.Lines[i].Cut {
+			cut++
+		}
+	}
+	m.update(func(s *Stats) {
+		s.Lines += uint64(len(b.Lines))
+		s.Bytes += uint64(bytes)
+		s.Batches++
+		s.Cut += uint64(cut)
+		s.LastLine = time.Now()
+	})
+}
+
+// problem adds a problem unless it is listed already.
+func (m *meter) problem(text string) {
+	m.update(func(s *Stats) {
+		if slices.Contains(s.Problems, text) {
+			return
+		}
+		if len(s.Problems) == MaxProblems {
+			s.Problems = slices.Delete(s.Problems, 0, 1)
+		}
+		s.Problems = append(s.Problems, text)
+	})
+}
