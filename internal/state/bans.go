@@ -1,0 +1,114 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/p2pban/p2pban/jail"
+)
+
+// SaveDecisions makes decisions durable in one transaction: a ban is put into
+// the bans in force (replacing the jail's earlier one of that prefix), an unban
+// takes it out, and all go into the history, held bans too. Call it before
+// enforcing.
+//
+// Text that is no valid UTF-8 comes back with U+FFFD for each bad byte.
+func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) error {
+	if len(decisions) == 0 {
+		return nil
+	}
+	return s.inTx(ctx, "saving decisions in", func(tx *sql.Tx) error {
+		w, err := newWriter(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for i := range decisions {
+			if err := w.write(ctx, &decisions[i]); err != nil {
+				return err
+			}
+		}
+		return trimHistory(ctx, tx)
+	})
+}
+
+// writer holds the statements of one SaveDecisions; they end with its transaction.
+type writer struct{ put, drop, record *sql.Stmt }
+
+func newWriter(ctx context.Context, tx *sql.Tx) (*writer, error) {
+	w := new(writer)
+	for _, s := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&w.put, `INSERT OR REPLACE INTO bans (jail, prefix, decision, sum) VALUES (?, ?, ?, ?)`},
+		{&w.drop, `DELETE FROM bans WHERE jail = ? AND prefix = ?`},
+		{&w.record, `INSERT INTO history (network, prefix, decision) VALUES (?, ?, ?)`},
+	} {
+		var err error
+		if *s.stmt, err = tx.PrepareContext(ctx, s.text); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (w *writer) write(ctx context.Context, d *jail.Decision) error {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", d.Action, d.Prefix, err)
+	}
+	prefix := d.Prefix.String()
+	switch d.Action {
+	case jail.Ban:
+		_, err = w.put.ExecContext(ctx, d.Jail, prefix, string(text), sum([]byte(d.Jail), []byte(prefix), text))
+	case jail.Unban:
+		_, err = w.drop.ExecContext(ctx, d.Jail, prefix)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = w.record.ExecContext(ctx, network(d.Prefix.Addr()), prefix, string(text))
+	return err
+}
+
+// loadBans reads the bans in force, ordered by jail and prefix.
+func (s *Store) loadBans(ctx context.Context, tx *sql.Tx) ([]jail.Decision, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT jail, prefix, decision, sum FROM bans`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var bans []jail.Decision
+	for rows.Next() {
+		var name, prefix, text sql.RawBytes
+		var want int64
+		if err := rows.Scan(&name, &prefix, &text, &want); err != nil {
+			return nil, err
+		}
+		if sum(name, prefix, text) != want {
+			return nil, &DamagedError{Path: s.path, Err: errors.New("the checksum of a ban does not fit")}
+		}
+		var d jail.Decision
+		if err := json.Unmarshal(text, &d); err != nil {
+			return nil, &DamagedError{Path: s.path, Err: fmt.Errorf("ban of %q: %w", prefix, err)}
+		}
+		bans = append(bans, d)
+	}
+	return bans, rows.Err()
+}
+
+// sum is CRC-32C over the parts, each after its length.
+func sum(parts ...[]byte) int64 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	var crc uint32
+	for _, p := range parts {
+		crc = crc32.Update(crc, table, binary.BigEndian.AppendUint64(nil, uint64(len(p))))
+		crc = crc32.Update(crc, table, p)
+	}
+	return int64(crc)
+}

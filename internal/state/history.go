@@ -1,0 +1,93 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/p2pban/p2pban/jail"
+)
+
+// MaxHistory bounds the decisions remembered; the oldest go first. At some 300
+// to 1,500 bytes each this is 60 to 300 MB at the very most, after 100,000
+// bans and their ends.
+const MaxHistory = 200_000
+
+// History lists past decisions, newest first, at most limit of them. A prefix
+// finds those on it, on hosts inside it and on networks around it; the zero
+// Prefix finds all.
+func (s *Store) History(ctx context.Context, prefix netip.Prefix, limit int) ([]jail.Decision, error) {
+	where, args := overlapping(prefix)
+	rows, err := s.db.QueryContext(ctx,
+		`SELECT decision FROM history WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, max(limit, 0))...)
+	if err != nil {
+		return nil, s.classify("reading history in", err)
+	}
+	defer rows.Close()
+	var out []jail.Decision
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, s.classify("reading history in", err)
+		}
+		var d jail.Decision
+		if err := json.Unmarshal([]byte(text), &d); err != nil {
+			return nil, &DamagedError{Path: s.path, Err: fmt.Errorf("history: %w", err)}
+		}
+		out = append(out, d)
+	}
+	return out, s.classify("reading history in", rows.Err())
+}
+
+// overlapping is the condition that picks rows whose prefix shares addresses
+// with p: those inside stand in a range of addresses, and those around it are
+// one for each shorter length.
+func overlapping(p netip.Prefix) (where string, args []any) {
+	if !p.IsValid() {
+		return "true", nil
+	}
+	p = p.Masked()
+	args = append(args, network(p.Addr()), network(lastAddr(p)))
+	for bits := range p.Bits() {
+		around, _ := p.Addr().Prefix(bits) // never fails: bits is below p's own
+		args = append(args, around.String())
+	}
+	marks := strings.TrimSuffix(strings.Repeat("?, ", p.Bits()), ", ")
+	// The networks stand beside the prefixes because they are what is indexed.
+	around := `network IN (` + marks + `) AND prefix IN (` + marks + `)`
+	networks := make([]any, 0, p.Bits())
+	for bits := range p.Bits() {
+		a, _ := p.Addr().Prefix(bits)
+		networks = append(networks, network(a.Addr()))
+	}
+	args = append(args[:2:2], append(networks, args[2:]...)...)
+	return `(network BETWEEN ? AND ? OR (` + around + `))`, args
+}
+
+// network is the sort key of an address: its family, then its bytes.
+func network(a netip.Addr) []byte {
+	family := byte(6)
+	if a.Is4() {
+		family = 4
+	}
+	return append([]byte{family}, a.AsSlice()...)
+}
+
+// lastAddr is the highest address of a masked prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	last, _ := netip.AddrFromSlice(b) // 4 or 16 bytes, as it was
+	return last
+}
+
+// trimHistory forgets the oldest decisions beyond MaxHistory.
+func trimHistory(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?`, MaxHistory)
+	return err
+}
