@@ -16,6 +16,10 @@ type Ban struct {
 	// Until is when the ban ends; zero means never. A Ban whose Until has
 	// passed is not installed.
 	Until time.Time
+	// Packets is how many packets the kernel has dropped for it since it was
+	// installed or last moved. List fills it where the kernel counts; Init and
+	// Apply ignore it.
+	Packets uint64
 }
 
 // Change is one batch for the kernel. A prefix stands in at most one of the two.

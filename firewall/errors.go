@@ -1,0 +1,96 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The errors a caller may want to tell apart, by errors.Is.
+var (
+	// ErrPermission: this process may not change the firewall.
+	ErrPermission = errors.New("no permission to change the firewall")
+	// ErrUnsupported: the kernel, or a program it takes, lacks what the backend needs.
+	ErrUnsupported = errors.New("not supported here")
+	// ErrFull: the kernel takes no more bans.
+	ErrFull = errors.New("the firewall takes no more bans")
+	// ErrGone: our table, a set or a rule is not there. Init makes it again.
+	ErrGone = errors.New("our firewall objects are gone")
+	// ErrBusy: the kernel or the node could not take it now; the same call may
+	// succeed later.
+	ErrBusy = errors.New("the firewall is busy")
+	// ErrBadPrefix: the ban itself is impossible; trying again is of no use.
+	ErrBadPrefix = errors.New("a prefix that cannot be banned")
+)
+
+// Hint says what an operator can do about an error of this package, as a
+// clause for the end of a message; empty when there is nothing to advise.
+func Hint(err error) string {
+	switch {
+	case errors.Is(err, ErrPermission):
+		return "run it as root or give it CAP_NET_ADMIN (in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN; in a container: --cap-add NET_ADMIN)"
+	case errors.Is(err, ErrUnsupported):
+		return "load the kernel module nf_tables, or choose another [firewall] backend: nftables, iptables, print"
+	case errors.Is(err, ErrFull):
+		return "ban wider prefixes or for a shorter time, or give the machine more memory"
+	case errors.Is(err, ErrGone):
+		return "something else flushed the firewall; p2pban puts it back when it runs"
+	case errors.Is(err, ErrBusy):
+		return "nothing to do: it is tried again"
+	}
+	return ""
+}
+
+// kernelError puts the sentinel of this package in front of an error of the
+// nftables library. These numbers are what nfnetlink and nf_tables answer with
+// (Linux, net/netfilter/nfnetlink.c and nf_tables_api.c).
+func kernelError(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	kind := errnoKind(err)
+	if kind == nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return fmt.Errorf("%s: %w: %w", doing, kind, collapse(err))
+}
+
+func errnoKind(err error) error {
+	is := func(errnos ...unix.Errno) bool {
+		for _, e := range errnos {
+			if errors.Is(err, e) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case errors.Is(err, os.ErrPermission), is(unix.EPERM, unix.EACCES):
+		return ErrPermission
+	// EPROTONOSUPPORT: no NETLINK_NETFILTER; EOPNOTSUPP: no nf_tables behind
+	// it; EAFNOSUPPORT: nf_tables without the inet family.
+	case is(unix.EPROTONOSUPPORT, unix.EOPNOTSUPP, unix.EAFNOSUPPORT):
+		return ErrUnsupported
+	case is(unix.ENFILE, unix.ENOSPC, unix.ENOMEM):
+		return ErrFull
+	case errors.Is(err, os.ErrNotExist), is(unix.ENOENT):
+		return ErrGone
+	case errors.Is(err, os.ErrDeadlineExceeded), is(unix.ENOBUFS, unix.EAGAIN, unix.EBUSY, unix.EINTR):
+		return ErrBusy
+	}
+	return nil
+}
+
+// collapse keeps an error short: the library joins one error a message, and a
+// large batch that fails has thousands of equal ones.
+func collapse(err error) error {
+	text := err.Error()
+	first, _, many := strings.Cut(text, "\n")
+	if !many {
+		return err
+	}
+	return fmt.Errorf("%s (and %d more)", first, strings.Count(text, "\n"))
+}

@@ -1,0 +1,145 @@
+package firewall
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/p2pban/p2pban/internal/netnstest"
+)
+
+// The whole package runs in a network namespace of its own: its tests share
+// that namespace's firewall, so they do not run in parallel.
+func TestMain(m *testing.M) { os.Exit(netnstest.Main(m)) }
+
+func pfx(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
+// hosts returns n distinct single hosts of 10.0.0.0/8.
+func hosts(n int) []netip.Prefix {
+	out := make([]netip.Prefix, n)
+	for i := range out {
+		out[i] = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+	}
+	return out
+}
+
+func until(prefixes []netip.Prefix, end time.Time) []Ban {
+	out := make([]Ban, len(prefixes))
+	for i, p := range prefixes {
+		out[i] = Ban{Prefix: p, Until: end}
+	}
+	return out
+}
+
+// run runs a program in the test's namespace and returns what it printed.
+func run(t testing.TB, stdin string, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(netnstest.LookPath(t, program), args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// eventually polls until ok, for at most five seconds.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatal("not within 5 s:", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// newNFTables returns a backend in an empty firewall.
+func newNFTables(t testing.TB, o NFTablesOptions) *NFTables {
+	t.Helper()
+	netnstest.Require(t)
+	run(t, "", "nft", "flush", "ruleset")
+	b, err := NewNFTables(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// backends are the real backends and the printer: all pass the same tests.
+func backends() map[string]func(t testing.TB) Backend {
+	return map[string]func(t testing.TB) Backend{
+		"nftables": func(t testing.TB) Backend { return newNFTables(t, NFTablesOptions{}) },
+		"print":    func(t testing.TB) Backend { return NewPrint(io.Discard) },
+	}
+}
+
+func eachBackend(t *testing.T, f func(t *testing.T, b Backend)) {
+	for name, open := range backends() {
+		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+	}
+}
+
+func mustInit(t testing.TB, b Backend, bans ...Ban) {
+	t.Helper()
+	if err := b.Init(context.Background(), bans); err != nil {
+		t.Fatal("Init:", err)
+	}
+}
+
+func mustApply(t testing.TB, b Backend, c Change) {
+	t.Helper()
+	if err := b.Apply(context.Background(), c); err != nil {
+		t.Fatal("Apply:", err)
+	}
+}
+
+func mustList(t testing.TB, b Backend) map[netip.Prefix]time.Time {
+	t.Helper()
+	list, err := b.List(context.Background())
+	if err != nil {
+		t.Fatal("List:", err)
+	}
+	out := map[netip.Prefix]time.Time{}
+	for _, ban := range list {
+		if _, twice := out[ban.Prefix]; twice {
+			t.Errorf("List has %s twice", ban.Prefix)
+		}
+		out[ban.Prefix] = ban.Until
+	}
+	return out
+}
+
+// stands fails the test unless exactly these bans stand. Ends may differ by a
+// second and a half: ipset counts whole seconds, and time passes.
+func stands(t testing.TB, b Backend, want ...Ban) {
+	t.Helper()
+	got := mustList(t, b)
+	for _, w := range want {
+		g, ok := got[w.Prefix]
+		switch {
+		case !ok:
+			t.Errorf("%s is not banned", w.Prefix)
+		case w.Until.IsZero() != g.IsZero():
+			t.Errorf("%s ends at %v, want %v (zero: never)", w.Prefix, g, w.Until)
+		case g.Sub(w.Until).Abs() > 1500*time.Millisecond:
+			t.Errorf("%s ends at %v, want %v", w.Prefix, g, w.Until)
+		}
+		delete(got, w.Prefix)
+	}
+	var more []string
+	for p := range got {
+		more = append(more, p.String())
+	}
+	if slices.Sort(more); len(more) > 0 {
+		t.Errorf("banned as well: %s", strings.Join(more[:min(len(more), 10)], " "))
+	}
+}

@@ -1,0 +1,185 @@
+package firewall
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Clean returns the prefix as the kernel's sets hold it: masked, and an IPv4
+// address written in IPv6 (::ffff:0:0/96) as IPv4. A prefix of length 0 is
+// refused: it would ban everyone.
+func Clean(p netip.Prefix) (netip.Prefix, error) {
+	if !p.IsValid() {
+		return p, fmt.Errorf("%w: %v is no prefix", ErrBadPrefix, p)
+	}
+	addr, bits := p.Addr().WithZone(""), p.Bits()
+	if addr.Is4In6() && bits >= 96 {
+		addr, bits = addr.Unmap(), bits-96
+	}
+	if bits == 0 {
+		return p, fmt.Errorf("%w: %v is every address", ErrBadPrefix, p)
+	}
+	return netip.PrefixFrom(addr, bits).Masked(), nil
+}
+
+// plan turns bans into transactions. It knows which sets the table has, and
+// nothing else of the kernel's state.
+type plan struct {
+	options NFTablesOptions
+	sets    map[setID]bool
+}
+
+// elementsBySet sorts bans into their sets. Bans that have ended by now come
+// back in ended.
+type elementsBySet struct {
+	sets  map[setID][]element
+	ended []netip.Prefix
+}
+
+func sortBans(bans []Ban, now time.Time) (elementsBySet, error) {
+	out := elementsBySet{sets: map[setID][]element{}}
+	for _, b := range bans {
+		p, err := Clean(b.Prefix)
+		if err != nil {
+			return out, err
+		}
+		e := element{addr: p.Addr()}
+		if !b.Until.IsZero() {
+			left := b.Until.Sub(now)
+			if left <= 0 {
+				out.ended = append(out.ended, p)
+				continue
+			}
+			// The kernel counts in milliseconds and takes 0 for ever.
+			e.timeout = (left + time.Millisecond - 1).Truncate(time.Millisecond)
+		}
+		id := setOf(p)
+		out.sets[id] = append(out.sets[id], e)
+	}
+	return out, nil
+}
+
+// initial is the transaction that replaces whatever stands in our table by
+// exactly these bans, and the plan that continues from there.
+func initial(o NFTablesOptions, bans []Ban, now time.Time) (Transaction, plan, error) {
+	next := plan{options: o, sets: map[setID]bool{}}
+	sorted, err := sortBans(bans, now)
+	if err != nil {
+		return Transaction{}, next, err
+	}
+	for _, s := range basicSets() {
+		next.sets[s] = true
+	}
+	for s := range sorted.sets {
+		next.sets[s] = true
+	}
+
+	// Deleting needs the table to exist, so it is added first.
+	layout := []statement{addTable{}, deleteTable{}, addTable{}}
+	sets := sortedSets(next.sets)
+	for _, s := range sets {
+		layout = append(layout, addSet{s})
+	}
+	if len(o.protocols()) > 0 {
+		layout = append(layout, addProtocols{o.protocols()})
+	}
+	if len(o.Ports) > 0 {
+		layout = append(layout, addPorts{o.Ports})
+	}
+	for _, c := range chains() {
+		layout = append(layout, addChain{c})
+		for _, r := range rulesFor(c, sets, o) {
+			layout = append(layout, addRule{r})
+		}
+	}
+	var tx Transaction
+	tx.add(layout...)
+	for _, s := range sets {
+		for chunk := range slices.Chunk(dedup(sorted.sets[s]), maxElements) {
+			tx.add(addElements{s, chunk})
+		}
+	}
+	return tx, next, nil
+}
+
+// change is the transaction for one batch, and the plan that continues from
+// there. Elements are added, deleted and added again: adding alone does not
+// move the timeout of an element that stands on kernels before 6.12, and
+// deleting alone fails when it does not stand.
+func (p plan) change(c Change, now time.Time) (Transaction, plan, error) {
+	var tx Transaction
+	sorted, err := sortBans(c.Set, now)
+	if err != nil {
+		return tx, p, err
+	}
+	lifts, err := sortBans(permanent(append(slices.Clip(c.Lift), sorted.ended...)), now)
+	if err != nil {
+		return tx, p, err
+	}
+
+	next := p
+	if fresh := missing(p.sets, sorted.sets); len(fresh) > 0 {
+		next.sets = map[setID]bool{}
+		for _, s := range append(sortedSets(p.sets), fresh...) {
+			next.sets[s] = true
+		}
+		var layout []statement
+		for _, s := range fresh {
+			layout = append(layout, addSet{s})
+		}
+		for _, c := range chains() {
+			layout = append(layout, flushChain{c})
+			for _, r := range rulesFor(c, sortedSets(next.sets), p.options) {
+				layout = append(layout, addRule{r})
+			}
+		}
+		tx.add(layout...)
+	}
+	for _, s := range sortedSets(next.sets) {
+		for chunk := range slices.Chunk(dedup(lifts.sets[s]), maxElements) {
+			tx.add(addElements{s, chunk}, deleteElements{s, chunk})
+		}
+		for chunk := range slices.Chunk(dedup(sorted.sets[s]), maxElements) {
+			tx.add(addElements{s, chunk}, deleteElements{s, chunk}, addElements{s, chunk})
+		}
+	}
+	return tx, next, nil
+}
+
+// missing lists the sets that are wanted and do not stand.
+func missing(have map[setID]bool, want map[setID][]element) []setID {
+	var out []setID
+	for s := range want {
+		if !have[s] {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, compareSets)
+	return out
+}
+
+func permanent(prefixes []netip.Prefix) []Ban {
+	out := make([]Ban, len(prefixes))
+	for i, p := range prefixes {
+		out[i] = Ban{Prefix: p}
+	}
+	return out
+}
+
+// dedup keeps the last element of each address, in order of first appearance:
+// deleting one element twice in a transaction fails.
+func dedup(in []element) []element {
+	index := make(map[netip.Addr]int, len(in))
+	out := in[:0:0]
+	for _, e := range in {
+		if i, ok := index[e.addr]; ok {
+			out[i] = e
+			continue
+		}
+		index[e.addr] = len(out)
+		out = append(out, e)
+	}
+	return out
+}

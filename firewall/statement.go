@@ -1,0 +1,81 @@
+package firewall
+
+import (
+	"net/netip"
+	"time"
+)
+
+// statement is one line of an nft script, and at the same time what is sent
+// for it over netlink: text.go renders it, netlink.go sends it.
+type statement interface {
+	// appendText appends the statement as nft reads it, newline included.
+	appendText(b []byte) []byte
+	// encode adds the statement's messages to the batch.
+	encode(b *batch) error
+	// size is an upper bound of the bytes encode adds.
+	size() int
+}
+
+type (
+	addTable    struct{}
+	deleteTable struct{}
+	// addSet makes a set of bans, or leaves the one that stands.
+	addSet struct{ id setID }
+	// addPorts and addProtocols make and fill the sets a rule may refer to.
+	addPorts     struct{ ports []uint16 }
+	addProtocols struct{ protocols []Protocol }
+	addChain     struct{ chain chain }
+	flushChain   struct{ chain chain }
+	addRule      struct{ rule rule }
+	// addElements and deleteElements hold at most maxElements, all of the set.
+	addElements struct {
+		id       setID
+		elements []element
+	}
+	deleteElements struct {
+		id       setID
+		elements []element
+	}
+)
+
+// maxElements is how many elements one statement holds. The library puts the
+// elements of a call into one netlink attribute, whose length is 16 bits, and
+// does not notice when it wraps: an IPv6 element with a timeout is 40 bytes, so
+// up to 1638 fit.
+const maxElements = 1000
+
+// element is one member of a set of bans.
+type element struct {
+	addr    netip.Addr    // the prefix's first address
+	timeout time.Duration // zero: permanent
+}
+
+// Transaction is one atomic change of the firewall, as a value: String is the
+// script nft would take for it, and the backends send the same value to the
+// kernel. It is made by a backend from bans, never by hand.
+type Transaction struct {
+	statements []statement
+	// steps are the statements' indexes at which the transaction may be cut in
+	// two when the kernel's socket buffer cannot take it whole, in order.
+	steps []int
+}
+
+// String returns the transaction as an nft script.
+func (t Transaction) String() string { return string(t.AppendText(nil)) }
+
+// AppendText appends the transaction as an nft script.
+func (t Transaction) AppendText(b []byte) []byte {
+	for _, s := range t.statements {
+		b = s.appendText(b)
+	}
+	return b
+}
+
+// Empty reports whether there is nothing to do.
+func (t Transaction) Empty() bool { return len(t.statements) == 0 }
+
+// add appends statements that must not be torn apart.
+func (t *Transaction) add(s ...statement) {
+	t.steps = append(t.steps, len(t.statements))
+	t.statements = append(t.statements, s...)
+}
