@@ -19,8 +19,12 @@ type Line struct {
 	// the latest time known for the stream. Zero means that such a stamp gives
 	// no time.
 	Ref time.Time
-	// Cut says that the carrier split the line; it is then never evidence.
+	// Cut says that the carrier split the line, or that it continues a split one
+	// (Result.Continues of the line before); it is then never evidence.
 	Cut bool
+	// Distrust is what the stream has shown (Result.Risk) and the operator has
+	// not declared trusted: events of the formats concerned are refused.
+	Distrust Risks
 }
 
 // Event is one offence by one host.
@@ -81,6 +85,9 @@ var rejectNames = [...]string{
 	Outbound: "outbound", Relayed: "relayed", Private: "private", NoIP: "no-ip",
 	Cut: "cut", Forged: "forged", Malformed: "malformed", Untrusted: "untrusted",
 }
+
+// RejectCount is how many reasons there are, for arrays of counters.
+const RejectCount = len(rejectNames)
 
 // String gives the reason as it stands in JSON and in status: "relayed".
 func (r Reject) String() string { return rejectNames[r] }

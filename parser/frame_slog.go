@@ -1,0 +1,136 @@
+package parser
+
+import "strings"
+
+// frameSlogText reads the lines of Go's log/slog TextHandler. go-libp2p from
+// v0.44 on prints its canonical records so ("time=… level=INFO source=FILE:LINE
+// msg=CANONICAL_PEER_STATUS peer=…", p2p/canonicallog/canonicallog.go), and its
+// other loggers with "ts=" and lower-case levels (gologshim).
+func frameSlogText(s string, res *Result) bool {
+	t := slogText{s: s, res: res}
+	key, value, ok := t.pair()
+	if !ok || key != "time" && key != "ts" {
+		return false
+	}
+	at := readStamp(value, 'T')
+	if at.n != len(value) || !at.zoned {
+		return false
+	}
+	canonicalLogger := key == "time"
+	key, value, ok = t.pair()
+	if !ok || key != "level" {
+		return false
+	}
+	rec := &res.Record
+	rec.Time, rec.Level = at.t, value
+	key, value, ok = t.pair()
+	if ok && key == "source" {
+		rec.Source = value
+		key, value, ok = t.pair()
+	}
+	if !ok || key != "msg" {
+		return t.fail("no msg after the level")
+	}
+	msgAt := t.start
+	for t.more() {
+		k, v, ok := t.pair()
+		if !ok {
+			return t.fail("a key=value pair that slog does not write so")
+		}
+		if k == "logger" && rec.Logger == "" {
+			rec.Logger = v
+		} else if !res.add("", k, v) {
+			return res.fail(Malformed, t.start, "too many fields")
+		}
+	}
+	if !isCanonicalTag(value) {
+		rec.Message = value
+		return true
+	}
+	if !canonicalLogger || rec.Logger != "" {
+		return res.fail(Forged, msgAt, "a canonical record from a logger that writes none")
+	}
+	if !isGoSource(rec.Source) {
+		return res.fail(Forged, msgAt, "a canonical record without its source position")
+	}
+	rec.Tag = value
+	return checkCanonical(res, msgAt)
+}
+
+// slogText is a cursor over space-separated key=value pairs.
+type slogText struct {
+	s     string
+	res   *Result
+	pos   int
+	start int // where the pair last read begins
+	bad   int // where reading failed
+}
+
+func (t *slogText) more() bool { return t.pos < len(t.s) }
+
+func (t *slogText) fail(detail string) bool {
+	return t.res.fail(malformedOrForged(t.s), t.bad, detail)
+}
+
+// pair reads one key=value and the single space before the next.
+func (t *slogText) pair() (key, value string, ok bool) {
+	t.start = t.pos
+	if key, ok = t.token(true); !ok || len(key) > MaxKey {
+		return "", "", false
+	}
+	t.pos++ // '='
+	if value, ok = t.token(false); !ok {
+		return "", "", false
+	}
+	if t.pos == len(t.s) {
+		return key, value, true
+	}
+	t.pos++ // ' '
+	if t.pos == len(t.s) {
+		t.bad = t.pos - 1
+		return "", "", false
+	}
+	return key, value, true
+}
+
+// token reads a key (up to '=') or a value (up to a space or the end), bare or
+// quoted as slog itself decides.
+func (t *slogText) token(isKey bool) (string, bool) {
+	rest := t.s[t.pos:]
+	t.bad = t.pos
+	if strings.HasPrefix(rest, `"`) {
+		return t.quoted(rest, isKey)
+	}
+	n := 0
+	for n < len(rest) && rest[n] > ' ' && rest[n] != '=' && rest[n] != '"' {
+		n++
+	}
+	t.pos += n
+	t.bad = t.pos
+	if n == 0 || !t.delimited(isKey) || slogQuotes(rest[:n]) {
+		return "", false
+	}
+	return rest[:n], true
+}
+
+func (t *slogText) quoted(rest string, isKey bool) (string, bool) {
+	n := quotedEnd(rest)
+	if n < 0 {
+		return "", false
+	}
+	v, ok := t.res.text.unquote(rest[:n])
+	if !ok || !slogQuotes(v) {
+		return "", false
+	}
+	t.pos += n
+	t.bad = t.pos
+	return v, t.delimited(isKey)
+}
+
+// delimited tells whether the token just read ends where its kind must.
+func (t *slogText) delimited(isKey bool) bool {
+	if isKey {
+		return t.pos < len(t.s) && t.s[t.pos] == '='
+	}
+	return t.pos == len(t.s) || t.s[t.pos] == ' '
+}

@@ -1,0 +1,370 @@
+package parser
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+//go:embed rules/*.toml
+var builtin embed.FS
+
+// maxRuleFile bounds a rule file, in bytes.
+const maxRuleFile = 1 << 20
+
+// Builtin gives the rules that ship with p2pban. It panics if they don't load,
+// which a test excludes.
+func Builtin() *Ruleset {
+	all := &Ruleset{}
+	names, err := fs.Glob(builtin, "rules/*.toml")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range names {
+		f, err := builtin.Open(name)
+		if err != nil {
+			panic(err)
+		}
+		rs, err := LoadRules(name, f)
+		if err == nil {
+			err = all.Add(rs)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	return all
+}
+
+// ruleFile is one TOML file of rules.
+type ruleFile struct {
+	Implementation string      `toml:"implementation"`
+	Rule           []rawRule   `toml:"rule"`
+	NoRule         []rawNoRule `toml:"no-rule"`
+}
+
+type rawRule struct {
+	Name           string `toml:"name"`
+	Summary        string `toml:"summary"`
+	Default        bool   `toml:"default"`
+	Weight         any    `toml:"weight"`
+	Setting        string `toml:"setting"`
+	FalsePositives string `toml:"false-positives"`
+	Source         string `toml:"source"`
+	rawRecord
+	// Record gives several shapes of the same offence; what a shape leaves out
+	// it takes from the rule.
+	Record []rawRecord `toml:"record"`
+}
+
+type rawRecord struct {
+	Formats        []string       `toml:"formats"`
+	Tag            string         `toml:"tag"`
+	Logger         string         `toml:"logger"`
+	Span           string         `toml:"span"`
+	Message        string         `toml:"message"`
+	Regex          string         `toml:"regex"`
+	Where          map[string]any `toml:"where"`
+	Host           string         `toml:"host"`
+	Peer           string         `toml:"peer"`
+	Confirm        string         `toml:"confirm"`
+	Direction      string         `toml:"direction"`
+	DirectionField string         `toml:"direction-field"`
+}
+
+type rawNoRule struct {
+	Line    string   `toml:"line"`
+	Because string   `toml:"because"`
+	Source  string   `toml:"source"`
+	Formats []string `toml:"formats"`
+	Logger  string   `toml:"logger"`
+	Message string   `toml:"message"`
+}
+
+// LoadRules reads a file of rules; name stands in errors, which give file:line
+// and are all reported at once.
+func LoadRules(name string, r io.Reader) (*Ruleset, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxRuleFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(text) > maxRuleFile {
+		return nil, fmt.Errorf("%s: a rule file has at most %d bytes", name, maxRuleFile)
+	}
+	var raw ruleFile
+	md, err := toml.Decode(string(text), &raw)
+	if err != nil {
+		var perr toml.ParseError
+		if errors.As(err, &perr) {
+			return nil, fmt.Errorf("%s:%d: %s", name, perr.Position.Line, perr.Message)
+		}
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	ld := loader{file: name, lines: strings.Split(string(text), "\n")}
+	for _, key := range md.Undecoded() {
+		ld.fail(ld.lineOf("", 0, key[len(key)-1]), "no key %q in a rule file", key.String())
+	}
+	rs := ld.ruleset(&raw)
+	return rs, errors.Join(ld.errs...)
+}
+
+// loader turns raw rules into Rules and collects what is wrong with them.
+type loader struct {
+	file  string
+	lines []string
+	errs  []error
+}
+
+func (ld *loader) fail(line int, format string, args ...any) {
+	ld.errs = append(ld.errs, fmt.Errorf("%s:%d: %s", ld.file, line, fmt.Sprintf(format, args...)))
+}
+
+// lineOf finds the line of a key in the n-th table called header, or of the
+// table itself; the TOML library keeps no positions of keys.
+func (ld *loader) lineOf(header string, n int, key string) int {
+	at := 0
+	if header != "" {
+		for i, line := range ld.lines {
+			if strings.TrimSpace(line) == header {
+				if n == 0 {
+					at = i
+					break
+				}
+				n--
+			}
+		}
+	}
+	for i := at; i < len(ld.lines); i++ {
+		line := strings.TrimSpace(ld.lines[i])
+		if i > at && header != "" && strings.HasPrefix(line, "[[") && !strings.HasPrefix(line, "[[rule.record") {
+			break
+		}
+		k, _, ok := strings.Cut(line, "=")
+		if ok && strings.Trim(strings.TrimSpace(k), `"`) == key {
+			return i + 1
+		}
+	}
+	return at + 1
+}
+
+func (ld *loader) ruleset(raw *ruleFile) *Ruleset {
+	rs := &Ruleset{}
+	if !isRuleName(raw.Implementation) {
+		ld.fail(ld.lineOf("", 0, "implementation"), "implementation is %q; want a name of lower-case letters, digits and dashes", raw.Implementation)
+	}
+	for i := range raw.Rule {
+		r := ld.rule(raw.Implementation, i, &raw.Rule[i])
+		if rs.Lookup(r.Name) != nil {
+			ld.fail(r.line, "rule %q stands twice", r.Name)
+		}
+		rs.rules = append(rs.rules, r)
+	}
+	for i := range raw.NoRule {
+		rs.noRules = append(rs.noRules, ld.noRule(raw.Implementation, i, &raw.NoRule[i]))
+	}
+	return rs
+}
+
+func (ld *loader) noRule(impl string, i int, raw *rawNoRule) Unruled {
+	at := func(key string) int { return ld.lineOf("[[no-rule]]", i, key) }
+	nr := Unruled{Implementation: impl, Record: raw.Line, Because: raw.Because, Source: raw.Source}
+	if raw.Line == "" || raw.Because == "" {
+		ld.fail(at("line"), "a no-rule needs the line it speaks of and because")
+	}
+	if raw.Message == "" && raw.Logger == "" {
+		return nr
+	}
+	rec := rawRecord{Formats: raw.Formats, Logger: raw.Logger, Message: raw.Message}
+	var p pattern
+	ld.shape(&p, &rec, at)
+	nr.records = []pattern{p}
+	return nr
+}
+
+func (ld *loader) rule(impl string, i int, raw *rawRule) *Rule {
+	at := func(key string) int { return ld.lineOf("[[rule]]", i, key) }
+	r := &Rule{
+		Name: impl + "/" + raw.Name, Implementation: impl, Summary: raw.Summary,
+		Default: raw.Default, Setting: raw.Setting, FalsePositives: raw.FalsePositives,
+		Source: raw.Source, file: ld.file, line: at(""),
+	}
+	if !isRuleName(raw.Name) {
+		ld.fail(at("name"), "name is %q; want lower-case letters, digits and dashes", raw.Name)
+	}
+	if raw.Summary == "" {
+		ld.fail(at("summary"), "rule %q has no summary; say in one sentence what the peer did", raw.Name)
+	}
+	ld.weight(r, raw.Weight, at("weight"))
+	records := raw.Record
+	if len(records) == 0 {
+		records = []rawRecord{raw.rawRecord}
+	}
+	for j := range records {
+		rec := &records[j]
+		rec.inherit(&raw.rawRecord)
+		r.records = append(r.records, ld.pattern(rec, at))
+		for _, f := range rec.Formats {
+			if !slices.Contains(r.Formats, f) {
+				r.Formats = append(r.Formats, f)
+			}
+		}
+	}
+	return r
+}
+
+// inherit fills what a record leaves out from its rule.
+func (rec *rawRecord) inherit(rule *rawRecord) {
+	for _, f := range [...]struct{ mine, theirs *string }{
+		{&rec.Tag, &rule.Tag}, {&rec.Logger, &rule.Logger}, {&rec.Span, &rule.Span},
+		{&rec.Message, &rule.Message}, {&rec.Regex, &rule.Regex}, {&rec.Host, &rule.Host},
+		{&rec.Peer, &rule.Peer}, {&rec.Confirm, &rule.Confirm},
+		{&rec.Direction, &rule.Direction}, {&rec.DirectionField, &rule.DirectionField},
+	} {
+		if *f.mine == "" {
+			*f.mine = *f.theirs
+		}
+	}
+	if rec.Formats == nil {
+		rec.Formats = rule.Formats
+	}
+	if rec.Where == nil {
+		rec.Where = rule.Where
+	}
+}
+
+func (ld *loader) weight(r *Rule, raw any, line int) {
+	switch w := raw.(type) {
+	case nil:
+		r.weight, r.Weight = 1, "1"
+	case int64:
+		if w < 1 || w > MaxWeight {
+			ld.fail(line, "weight is %d; want 1 to %d, or the field that holds it", w, MaxWeight)
+		}
+		r.weight, r.Weight = w, strconv.FormatInt(w, 10)
+	case string:
+		if w == "" {
+			ld.fail(line, "weight is empty; want 1 to %d, or the field that holds it", MaxWeight)
+		}
+		r.Weight = w
+	default:
+		ld.fail(line, "weight is neither a whole number nor a field's name")
+	}
+}
+
+// pattern compiles one record and refuses what could accuse the wrong host.
+func (ld *loader) pattern(rec *rawRecord, at func(string) int) pattern {
+	p := pattern{
+		tag: rec.Tag, span: rec.Span,
+		host: parseRef(rec.Host), peer: parseRef(rec.Peer), confirm: parseRef(rec.Confirm),
+		direction: parseRef(rec.DirectionField),
+	}
+	ld.shape(&p, rec, at)
+	if p.host.empty() {
+		ld.fail(at("host"), "no host; name the one field that holds the peer's address")
+	}
+	switch {
+	case rec.Direction == "" && rec.DirectionField == "":
+		ld.fail(at("direction"), `no direction; want direction = "inbound" when the line only speaks of inbound connections, or direction-field`)
+	case rec.Direction != "" && rec.Direction != "inbound":
+		ld.fail(at("direction"), "direction is %q; only inbound connections show the peer's own address", rec.Direction)
+	}
+	ld.holes(&p, at)
+	for key, want := range rec.Where {
+		t := test{field: parseRef(key)}
+		switch v := want.(type) {
+		case string:
+			t.values = []string{v}
+		case []any:
+			for _, s := range v {
+				t.values = append(t.values, fmt.Sprint(s))
+			}
+		}
+		if len(t.values) == 0 {
+			ld.fail(at(key), "where.%s wants a text or a list of texts", key)
+		}
+		p.where = append(p.where, t)
+	}
+	slices.SortFunc(p.where, func(a, b test) int { return strings.Compare(a.field.String(), b.field.String()) })
+	return p
+}
+
+// shape compiles what identifies a record.
+func (ld *loader) shape(p *pattern, rec *rawRecord, at func(string) int) {
+	for _, name := range rec.Formats {
+		f, ok := formatByName(name)
+		if !ok {
+			ld.fail(at("formats"), "no format %q; there are %s", name, strings.Join(Formats(), ", "))
+		}
+		p.formats |= 1 << f
+	}
+	named := 0
+	for _, s := range [...]string{rec.Tag, rec.Message, rec.Regex} {
+		if s != "" {
+			named++
+		}
+	}
+	if named != 1 {
+		ld.fail(at("message"), "a record is named by exactly one of tag, message and regex; this one has %d of them", named)
+		return
+	}
+	if rec.Tag != "" && !isCanonicalTag(rec.Tag) {
+		ld.fail(at("tag"), "no canonical record %q; there are %s and %s", rec.Tag, tagStatus, tagMisbehaving)
+	}
+	var err error
+	if rec.Logger != "" {
+		if p.logger, err = compileTemplate(rec.Logger); err != nil {
+			ld.fail(at("logger"), "logger: %v", err)
+		}
+	}
+	if rec.Message != "" {
+		if p.message, err = compileTemplate(rec.Message); err != nil {
+			ld.fail(at("message"), "message: %v", err)
+		}
+	}
+	if rec.Regex != "" {
+		if p.regex, err = regexp.Compile(rec.Regex); err != nil {
+			ld.fail(at("regex"), "regex: %v", err)
+		} else if err = checkRegex(rec.Regex, p.host.key); err != nil {
+			ld.fail(at("regex"), "regex: %v", err)
+		}
+	}
+	if p.needle() == "" {
+		ld.fail(at("message"), "no literal text of %d letters to find the line by", minNeedle)
+	}
+}
+
+func parseRef(s string) ref {
+	if i := strings.LastIndexByte(s, '.'); i > 0 {
+		return ref{s[:i], s[i+1:]}
+	}
+	return ref{key: s}
+}
+
+// isRuleName tells whether s is a word of lower-case letters, digits and dashes.
+func isRuleName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !isDigit(c) && (c < 'a' || c > 'z') && c != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= MaxKey
+}
+
+// holes refuses a host that nothing in the record can hold.
+func (ld *loader) holes(p *pattern, at func(string) int) {
+	if p.host.empty() || p.host.scope != "" || p.tag != "" {
+		return
+	}
+	bare := p.formats != 0 && p.formats&^fieldless == 0
+	if bare && p.message != nil && !p.message.has(p.host.key) {
+		ld.fail(at("host"), "host is %q, but the message has no hole {%s} and lines of this format have no fields", p.host, p.host.key)
+	}
+}

@@ -1,0 +1,141 @@
+package parser
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// pattern is one shape of record that a rule speaks of.
+type pattern struct {
+	formats uint64 // bit set of format; 0 for any
+	tag     string
+	logger  *template // nil for any
+	span    string
+	message *template
+	regex   *regexp.Regexp
+	where   []test
+	host    ref
+	peer    ref
+	confirm ref
+	// direction is the field that says it; empty when the record itself only
+	// speaks of inbound connections.
+	direction ref
+}
+
+// ref names a field: "addr", or "span.addr" for one that belongs to a span.
+type ref struct{ scope, key string }
+
+func (r ref) empty() bool { return r.key == "" }
+
+func (r ref) String() string {
+	if r.scope == "" {
+		return r.key
+	}
+	return r.scope + "." + r.key
+}
+
+// test asks that a field has one of the values.
+type test struct {
+	field  ref
+	values []string
+}
+
+// identifies tells whether the record is of this shape, and appends what the
+// message's holes hold to its fields.
+func (p *pattern) identifies(f format, res *Result) bool {
+	rec := &res.Record
+	if p.formats != 0 && p.formats&(1<<f) == 0 || p.tag != rec.Tag || p.span != "" && p.span != rec.Span {
+		return false
+	}
+	if p.tag != "" {
+		return true
+	}
+	mark := len(rec.Fields)
+	ok := p.logger == nil || p.logger.match(rec.Logger, res)
+	if ok && p.message != nil {
+		ok = p.message.match(rec.Message, res)
+	}
+	if ok && p.regex != nil {
+		ok = p.matchRegex(res)
+	}
+	if !ok {
+		rec.Fields = rec.Fields[:mark]
+	}
+	return ok
+}
+
+func (p *pattern) matchRegex(res *Result) bool {
+	m := p.regex.FindStringSubmatchIndex(res.Record.Message)
+	if m == nil {
+		return false
+	}
+	for i, name := range p.regex.SubexpNames() {
+		if name == "" || m[2*i] < 0 {
+			continue
+		}
+		if !res.add("", name, res.Record.Message[m[2*i]:m[2*i+1]]) {
+			return false
+		}
+	}
+	return true
+}
+
+// holds tells whether every field test passes.
+func (p *pattern) holds(rec *Record) bool {
+	for i := range p.where {
+		t := &p.where[i]
+		v, ok := rec.Scoped(t.field.scope, t.field.key)
+		if !ok || !slices.Contains(t.values, v) {
+			return false
+		}
+	}
+	return true
+}
+
+// template is a text with named holes: "connection from {addr} refused". A hole
+// holds one or more bytes that are not white space; "{name...}", at the end
+// only, holds the rest.
+type template struct {
+	pieces []piece
+}
+
+// piece is a literal and the hole that follows it.
+type piece struct {
+	literal string
+	hole    string // "" at the end of a template that ends in a literal
+	rest    bool
+}
+
+func (t *template) match(s string, res *Result) bool {
+	for i := range t.pieces {
+		p := &t.pieces[i]
+		var ok bool
+		if s, ok = strings.CutPrefix(s, p.literal); !ok {
+			return false
+		}
+		if p.hole == "" {
+			return s == ""
+		}
+		n := len(s)
+		if i+1 < len(t.pieces) && t.pieces[i+1].literal != "" {
+			if n = strings.Index(s, t.pieces[i+1].literal); n < 0 {
+				return false
+			}
+		}
+		if !p.rest && (n == 0 || hasSpace(s[:n])) || !res.add("", p.hole, s[:n]) {
+			return false
+		}
+		s = s[n:]
+	}
+	return s == ""
+}
+
+func hasSpace(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,76 @@
+package parser
+
+// Risks is a set of holes through which a stranger can write whole lines into a
+// stream, so that no reader can tell them from the node's own.
+type Risks uint8
+
+// The holes known. A stream gets one when its witness passes (Result.Risk).
+const (
+	// RiskIdentify: go-libp2p up to v0.43 prints a peer's identify answer raw on
+	// the console; the witness is a net/identify line at WARN or lower.
+	RiskIdentify Risks = 1 << iota
+	// RiskMultistream: js-libp2p prints a peer's protocol names raw; the
+	// witness is a line of a logger that ends in ":mss:handle".
+	RiskMultistream
+	// RiskDisplay: Rust's tracing prints Display fields raw in its text formats;
+	// the witness is such a line with a field that a peer writes.
+	RiskDisplay
+)
+
+// Risk describes one hole for people.
+type Risk struct {
+	Bit Risks
+	// Name is the short name, "identify-console".
+	Name string
+	// Summary says what can happen.
+	Summary string
+	// Setting is the exact setting of the node that closes the hole.
+	Setting string
+	// Formats are the framings whose lines can't be believed.
+	Formats []string
+}
+
+// risk is a hole with what the parser needs to spot it and to act on it.
+type risk struct {
+	Risk
+	formats uint64
+	needles []string
+}
+
+var risks = [...]risk{
+	{
+		Risk: Risk{
+			Bit: RiskIdentify, Name: "identify-console",
+			Summary: "net/identify logs at WARN or lower in console format: a peer can write whole lines, any address in them, by answering identify with a newline",
+			Setting: "GOLOG_LOG_FMT=json, or net/identify at error (GOLOG_LOG_LEVEL=error,canonical-log=info; on Kubo: ipfs log level net/identify error)",
+			Formats: []string{formatNames[fmtGoLogConsole]},
+		},
+		formats: 1 << fmtGoLogConsole,
+		needles: []string{"net/identify"},
+	},
+}
+
+// RiskInfo describes the holes of a set, in a fixed order.
+func (r Risks) Info() []Risk {
+	var out []Risk
+	for i := range risks {
+		if r&risks[i].Bit != 0 {
+			out = append(out, risks[i].Risk)
+		}
+	}
+	return out
+}
+
+// distrusted tells whether a line of format f can't be believed on a stream
+// that has these holes.
+func (r Risks) distrusted(f format) bool {
+	if r == 0 {
+		return false
+	}
+	for i := range risks {
+		if r&risks[i].Bit != 0 && risks[i].formats&(1<<f) != 0 {
+			return true
+		}
+	}
+	return false
+}

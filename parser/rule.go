@@ -1,0 +1,182 @@
+package parser
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Rule says which records are an offence, whose, and how much one weighs. It is
+// loaded from TOML and never changes.
+type Rule struct {
+	// Name is the full name, "go-libp2p/connection".
+	Name string
+	// Implementation is the part before the slash.
+	Implementation string
+	// Summary is one sentence for people.
+	Summary string
+	// Default tells whether "implementation/*" includes the rule.
+	Default bool
+	// Weight is the field that holds it ("sample_rate") or a number.
+	Weight string
+	// Setting is what the operator sets on the node for the line to appear.
+	Setting string
+	// FalsePositives says when an honest peer causes the line.
+	FalsePositives string
+	// Source names the repository, file and versions that print the line.
+	Source string
+	// Formats are the framings the rule reads; all if empty.
+	Formats []string
+
+	file    string
+	line    int
+	weight  int64
+	records []pattern
+}
+
+// Position is where the rule stands: "rules/go-libp2p.toml:12".
+func (r *Rule) Position() string { return fmt.Sprintf("%s:%d", r.file, r.line) }
+
+// Unruled is a line of a libp2p implementation that deserves no rule, or an
+// implementation that prints none, with the reason.
+type Unruled struct {
+	Implementation string
+	// Record names the line: its message or its logger.
+	Record string
+	// Because says why a ban on it would be wrong or impossible.
+	Because string
+	// Source names the repository, file and versions.
+	Source string
+
+	records []pattern
+}
+
+// Ruleset is a collection of rules by full name, in the order of their files.
+type Ruleset struct {
+	rules   []*Rule
+	noRules []Unruled
+}
+
+// Rules gives every rule, in order. The rules are shared: read only.
+func (rs *Ruleset) Rules() []*Rule { return slices.Clone(rs.rules) }
+
+// Unruled gives what is deliberately without a rule, in order.
+func (rs *Ruleset) Unruled() []Unruled { return slices.Clone(rs.noRules) }
+
+// Lookup gives the rule of that full name, or nil.
+func (rs *Ruleset) Lookup(name string) *Rule {
+	for _, r := range rs.rules {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Add puts the rules of more behind those of rs. A name that is already taken
+// is an error that names both places, and nothing is added.
+func (rs *Ruleset) Add(more *Ruleset) error {
+	for _, r := range more.rules {
+		if old := rs.Lookup(r.Name); old != nil {
+			return fmt.Errorf("%s: rule %q is already defined at %s", r.Position(), r.Name, old.Position())
+		}
+	}
+	rs.rules = append(rs.rules, more.rules...)
+	rs.noRules = append(rs.noRules, more.noRules...)
+	return nil
+}
+
+// Expand turns what stands in a jail's rules into full names, without repeats
+// and in the order written: "go-libp2p/*" into the rules of that implementation
+// that are on by default, "*" into all that are, a full name into itself even
+// when it is off by default. A name that no rule has is an error that says
+// which are near.
+func (rs *Ruleset) Expand(patterns []string) ([]string, error) {
+	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, p := range patterns {
+		impl, star := strings.CutSuffix(p, "*")
+		if !star {
+			if rs.Lookup(p) == nil {
+				return nil, rs.unknown(p)
+			}
+			add(p)
+			continue
+		}
+		known := false
+		for _, r := range rs.rules {
+			if impl == "" || r.Implementation+"/" == impl {
+				known = true
+				if r.Default {
+					add(r.Name)
+				}
+			}
+		}
+		if !known {
+			return nil, rs.unknown(p)
+		}
+	}
+	return names, nil
+}
+
+// unknown is the error for a pattern that names no rule.
+func (rs *Ruleset) unknown(p string) error {
+	best, bestDistance := "", len(p)/2+1
+	var impls []string
+	for _, r := range rs.rules {
+		if !slices.Contains(impls, r.Implementation+"/*") {
+			impls = append(impls, r.Implementation+"/*")
+		}
+		for _, candidate := range [...]string{r.Name, r.Implementation + "/*"} {
+			if d := distance(p, candidate); d < bestDistance {
+				best, bestDistance = candidate, d
+			}
+		}
+	}
+	if impl, _, ok := strings.Cut(p, "/"); ok && slices.Contains(impls, impl+"/*") {
+		return fmt.Errorf("no rule %q%s; %s has %s", p, didYouMean(best), impl, strings.Join(rs.namesOf(impl), ", "))
+	}
+	return fmt.Errorf("no rule %q%s; there are %s", p, didYouMean(best), strings.Join(impls, ", "))
+}
+
+func didYouMean(best string) string {
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+func (rs *Ruleset) namesOf(impl string) []string {
+	var names []string
+	for _, r := range rs.rules {
+		if r.Implementation == impl {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// distance is the Levenshtein distance of two short names.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,48 @@
+package parser
+
+import "net/netip"
+
+// specialRanges are the addresses that are never a stranger's on the internet:
+// behind one of them stand a proxy, a container, a NAT or this machine itself.
+// The documentation ranges are not among them: they are routable as far as any
+// node knows.
+var specialRanges = []struct {
+	name   string
+	never  bool // refused even where private addresses are allowed
+	prefix netip.Prefix
+}{
+	{"unspecified", true, netip.MustParsePrefix("0.0.0.0/8")},        // RFC 1122 §3.2.1.3
+	{"unspecified", true, netip.MustParsePrefix("::/128")},           // RFC 4291 §2.5.2
+	{"loopback", false, netip.MustParsePrefix("127.0.0.0/8")},        // RFC 1122
+	{"loopback", false, netip.MustParsePrefix("::1/128")},            // RFC 4291 §2.5.3
+	{"private", false, netip.MustParsePrefix("10.0.0.0/8")},          // RFC 1918
+	{"private", false, netip.MustParsePrefix("172.16.0.0/12")},       // RFC 1918
+	{"private", false, netip.MustParsePrefix("192.168.0.0/16")},      // RFC 1918
+	{"private", false, netip.MustParsePrefix("fc00::/7")},            // RFC 4193
+	{"CGNAT", false, netip.MustParsePrefix("100.64.0.0/10")},         // RFC 6598
+	{"link-local", false, netip.MustParsePrefix("169.254.0.0/16")},   // RFC 3927
+	{"link-local", false, netip.MustParsePrefix("fe80::/10")},        // RFC 4291 §2.5.6
+	{"multicast", true, netip.MustParsePrefix("224.0.0.0/4")},        // RFC 5771
+	{"multicast", true, netip.MustParsePrefix("ff00::/8")},           // RFC 4291 §2.7
+	{"broadcast", true, netip.MustParsePrefix("255.255.255.255/32")}, // RFC 919
+	{"reserved", true, netip.MustParsePrefix("240.0.0.0/4")},         // RFC 1112 §4
+}
+
+// Special names the range of addresses that are not a stranger's on the
+// internet which holds a: "loopback", "private", "CGNAT", "link-local",
+// "multicast", "unspecified", "broadcast" or "reserved". ok is false for every
+// other address.
+func Special(a netip.Addr) (name string, ok bool) {
+	name, _, ok = special(a)
+	return name, ok
+}
+
+func special(a netip.Addr) (name string, never, ok bool) {
+	a = a.Unmap().WithZone("")
+	for i := range specialRanges {
+		if r := &specialRanges[i]; r.prefix.Contains(a) {
+			return r.name, r.never, true
+		}
+	}
+	return "", false, false
+}
