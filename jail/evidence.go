@@ -1,0 +1,114 @@
+package jail
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/p2pban/p2pban/parser"
+)
+
+// line makes what is kept of an event, but for its rule.
+func line(ev *parser.Event, at instant) entry {
+	port, transport := parseTransport(ev.Addr)
+	return entry{
+		at:        at,
+		weight:    uint32(max(1, min(ev.Weight, MaxWeight))),
+		peer:      hashPeer(ev.Peer),
+		port:      port,
+		transport: transport,
+	}
+}
+
+// hashPeer is FNV-1a, never 0 for a peer id. Two ids with one hash count as
+// one peer; whoever seeks such a pair could as well use one id twice.
+func hashPeer(id string) uint32 {
+	if id == "" {
+		return 0
+	}
+	h := uint32(2166136261)
+	for i := range len(id) {
+		h = (h ^ uint32(id[i])) * 16777619
+	}
+	return max(h, 1)
+}
+
+// evidence is what the lines in a host's window show; ev is the deciding one.
+func (j *jail) evidence(id hostID, ev *parser.Event) Evidence {
+	h := j.hosts.get(id)
+	lines := j.hosts.lines(h)
+	e := Evidence{
+		Rules: map[string]int{},
+		First: lines[0].at.time(),
+		Last:  lines[len(lines)-1].at.time(),
+	}
+	peers := map[uint32]bool{}
+	ports := map[uint16]bool{}
+	ways := map[string]bool{}
+	for _, l := range slices.Backward(lines) {
+		e.Rules[j.cfg.Rules[l.rule]]++
+		if l.peer != 0 {
+			peers[l.peer] = true
+		}
+		if l.port != 0 && len(ports) < MaxEvidencePorts {
+			ports[l.port] = true
+		}
+		if l.transport != 0 {
+			ways[transports[l.transport]] = true
+		}
+	}
+	e.PeerCount = len(peers)
+	e.Ports = sortedKeys(ports)
+	e.Transports = sortedKeys(ways)
+	if w := j.hosts.window(h); w != nil {
+		e.Peers = w.samplePeers(peers)
+	}
+	if ev != nil {
+		e.decidedBy(ev)
+	}
+	return e
+}
+
+// samplePeers gives the peer ids kept whose lines are still in the window.
+func (w *window) samplePeers(inside map[uint32]bool) []string {
+	var ids []string
+	for _, id := range w.sample {
+		if inside[hashPeer(id)] {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// decidedBy adds what only the deciding event can tell.
+func (e *Evidence) decidedBy(ev *parser.Event) {
+	e.Line = clip(ev.Text, MaxEvidenceLine)
+	if ev.Peer == "" || slices.Contains(e.Peers, ev.Peer) {
+		return
+	}
+	if len(e.Peers) == MaxEvidencePeers {
+		e.Peers = e.Peers[:MaxEvidencePeers-1]
+	}
+	e.Peers = append(e.Peers, strings.Clone(ev.Peer))
+	slices.Sort(e.Peers)
+}
+
+func sortedKeys[K interface{ ~uint16 | ~string }](m map[K]bool) []K {
+	if len(m) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m))
+}
+
+// clip copies at most n bytes of s and cuts no character in two.
+func clip(s string, n int) string {
+	if len(s) > n {
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
+	}
+	return strings.Clone(s)
+}

@@ -1,0 +1,228 @@
+package jail
+
+import (
+	"hash/maphash"
+	"net/netip"
+)
+
+// hostID is a host's place in the table; 0 is none.
+type hostID uint32
+
+// levels is how finely hosts are told apart by how close they are to a ban.
+const levels = 8
+
+// host is one host that is tracked and not banned. It holds no pointer, and
+// its first line lies inside it, so that each of a flood of one-line hosts
+// costs 64 bytes and a bucket.
+type host struct {
+	addr  [16]byte
+	first entry
+	// win is the host's window, when it has more than one line; else first is
+	// its only line.
+	win        uint32
+	chain      hostID // next in the hash bucket, or in the free list
+	prev, next hostID // in the list of the host's level
+	bits       uint8
+	level      uint8 // failures as eighths of what is a ban, at its last event
+}
+
+const (
+	chunkBits = 12
+	chunkSize = 1 << chunkBits
+)
+
+// hosts is a hash table of hosts with, for each level, a list in order of the
+// last event. It grows by one bucket at a time (linear hashing), so that no
+// single event pays for the growth of the table.
+type hosts struct {
+	seed   maphash.Seed
+	chunks [][]host
+	used   hostID // slots handed out so far, counting the unused slot 0
+	free   hostID // slots given back, by chain
+	count  int
+
+	buckets [][]hostID
+	nbucket uint64 // buckets in use
+	pow     uint64 // the largest power of two that is at most nbucket
+
+	oldest, newest [levels]hostID
+
+	windows     [][]window
+	usedWindows uint32 // handed out so far, counting the unused place 0
+	freeWindows []uint32
+}
+
+func (h *hosts) init() {
+	*h = hosts{seed: maphash.MakeSeed(), used: 1, usedWindows: 1, pow: 1, nbucket: 1}
+	h.buckets = [][]hostID{make([]hostID, chunkSize)}
+}
+
+func (h *hosts) get(id hostID) *host { return &h.chunks[id>>chunkBits][id&(chunkSize-1)] }
+
+func (x *host) prefix() netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom16(x.addr).Unmap(), int(x.bits))
+}
+
+func (x *host) is(p netip.Prefix) bool {
+	return x.addr == p.Addr().As16() && x.bits == uint8(p.Bits())
+}
+
+func (h *hosts) hash(addr *[16]byte, bits uint8) uint64 {
+	var b [17]byte
+	copy(b[:], addr[:])
+	b[16] = bits
+	return maphash.Bytes(h.seed, b[:])
+}
+
+// bucket is where a hash's chain starts.
+func (h *hosts) bucket(hash uint64) *hostID {
+	i := hash & (2*h.pow - 1)
+	if i >= h.nbucket {
+		i &= h.pow - 1
+	}
+	return &h.buckets[i>>chunkBits][i&(chunkSize-1)]
+}
+
+// find gives 0 when the host is not tracked.
+func (h *hosts) find(p netip.Prefix) hostID {
+	addr := p.Addr().As16()
+	id := *h.bucket(h.hash(&addr, uint8(p.Bits())))
+	for id != 0 && !h.get(id).is(p) {
+		id = h.get(id).chain
+	}
+	return id
+}
+
+// insert tracks a host that is not tracked yet, in no list.
+func (h *hosts) insert(p netip.Prefix, first entry) hostID {
+	id := h.free
+	if id != 0 {
+		h.free = h.get(id).chain
+	} else {
+		id = h.used
+		h.used++
+		if int(id>>chunkBits) == len(h.chunks) {
+			h.chunks = append(h.chunks, make([]host, chunkSize))
+		}
+	}
+	x := h.get(id)
+	*x = host{addr: p.Addr().As16(), bits: uint8(p.Bits()), first: first}
+	b := h.bucket(h.hash(&x.addr, x.bits))
+	x.chain, *b = *b, id
+	if h.count++; uint64(h.count) > h.nbucket {
+		h.split()
+	}
+	return id
+}
+
+// split adds one bucket and gives it its share of the chain it splits from.
+func (h *hosts) split() {
+	n := h.nbucket
+	if int(n>>chunkBits) == len(h.buckets) {
+		h.buckets = append(h.buckets, make([]hostID, chunkSize))
+	}
+	from := &h.buckets[(n-h.pow)>>chunkBits][(n-h.pow)&(chunkSize-1)]
+	id := *from
+	*from = 0
+	if h.nbucket++; h.nbucket == 2*h.pow {
+		h.pow = h.nbucket
+	}
+	for id != 0 {
+		x := h.get(id)
+		next := x.chain
+		b := h.bucket(h.hash(&x.addr, x.bits))
+		x.chain, *b = *b, id
+		id = next
+	}
+}
+
+// remove forgets a host and its window.
+func (h *hosts) remove(id hostID) {
+	x := h.get(id)
+	link := h.bucket(h.hash(&x.addr, x.bits))
+	for *link != id {
+		link = &h.get(*link).chain
+	}
+	*link = x.chain
+	h.unlink(id)
+	h.dropWindow(x)
+	*x = host{chain: h.free}
+	h.free = id
+	if h.count--; h.count == 0 && len(h.chunks) > 1 {
+		// Nothing is tracked: give the memory of the last flood back.
+		h.init()
+	}
+}
+
+// unlink takes a host out of the list of its level.
+func (h *hosts) unlink(id hostID) {
+	x := h.get(id)
+	if x.prev != 0 {
+		h.get(x.prev).next = x.next
+	} else if h.oldest[x.level] == id {
+		h.oldest[x.level] = x.next
+	}
+	if x.next != 0 {
+		h.get(x.next).prev = x.prev
+	} else if h.newest[x.level] == id {
+		h.newest[x.level] = x.prev
+	}
+	x.prev, x.next = 0, 0
+}
+
+// touch makes a host the newest of a level.
+func (h *hosts) touch(id hostID, level uint8) {
+	h.unlink(id)
+	x := h.get(id)
+	x.level = level
+	x.prev = h.newest[level]
+	if x.prev != 0 {
+		h.get(x.prev).next = id
+	} else {
+		h.oldest[level] = id
+	}
+	h.newest[level] = id
+}
+
+// window gives a host's window, nil when it has only one line.
+func (h *hosts) window(x *host) *window {
+	if x.win == 0 {
+		return nil
+	}
+	return &h.windows[x.win>>chunkBits][x.win&(chunkSize-1)]
+}
+
+// newWindow gives a host a window that holds its first line.
+func (h *hosts) newWindow(x *host, peers bool) *window {
+	if n := len(h.freeWindows); n > 0 {
+		x.win, h.freeWindows = h.freeWindows[n-1], h.freeWindows[:n-1]
+	} else {
+		x.win = h.usedWindows
+		h.usedWindows++
+		if int(x.win>>chunkBits) == len(h.windows) {
+			h.windows = append(h.windows, make([]window, chunkSize))
+		}
+	}
+	w := h.window(x)
+	if peers {
+		w.seen = map[uint32]int{}
+	}
+	w.add(x.first)
+	return w
+}
+
+func (h *hosts) dropWindow(x *host) {
+	if w := h.window(x); w != nil {
+		*w = window{}
+		h.freeWindows = append(h.freeWindows, x.win)
+		x.win = 0
+	}
+}
+
+// lines are a host's lines in order of time; valid until its next event.
+func (h *hosts) lines(x *host) []entry {
+	if w := h.window(x); w != nil {
+		return w.entries()
+	}
+	return []entry{x.first}
+}

@@ -1,0 +1,166 @@
+package jail
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/p2pban/p2pban/parser"
+)
+
+// Options are what all jails share.
+type Options struct {
+	// Protected are named lists of prefixes that are never banned by a jail,
+	// nor by hand unless forced: "own addresses", "gateways". See SetProtected.
+	Protected map[string][]netip.Prefix
+}
+
+// Set is all jails and the bans in force. It is not safe for concurrent use.
+//
+// Its clock is the largest time it was given, by an event or by a call.
+type Set struct {
+	clock     instant
+	jails     []*jail
+	manual    *jail
+	routes    map[string][]route
+	prefixes  prefixes
+	protected protected
+	seen      distinct
+	counts    SetCounts
+}
+
+// route is one jail that counts a rule, and the rule's place in that jail.
+type route struct {
+	jail *jail
+	rule uint16
+}
+
+// New makes a Set. Its error joins every Problem of every jail.
+func New(jails []Config, opts Options) (*Set, error) {
+	if err := validateAll(jails); err != nil {
+		return nil, err
+	}
+	s := &Set{}
+	var err error
+	if s.manual, err = newJail(Config{Name: Manual}, len(jails)); err != nil {
+		return nil, err
+	}
+	for i, c := range jails {
+		j, err := newJail(c, i)
+		if err != nil {
+			return nil, fmt.Errorf("jail %s: %w", c.Name, err)
+		}
+		s.jails = append(s.jails, j)
+	}
+	s.route()
+	for name, prefixes := range opts.Protected {
+		s.protected.set(name, prefixes)
+	}
+	return s, nil
+}
+
+func validateAll(jails []Config) error {
+	var errs []error
+	names := map[string]bool{}
+	for _, c := range jails {
+		errs = append(errs, c.Validate())
+		if names[c.Name] {
+			errs = append(errs, &Problem{c.Name, "name", "two jails have this name"})
+		}
+		names[c.Name] = true
+	}
+	return errors.Join(errs...)
+}
+
+// route builds the way from a rule to the jails that count it.
+func (s *Set) route() {
+	s.routes = map[string][]route{}
+	for _, j := range s.jails {
+		for i, r := range j.cfg.Rules {
+			if slices.Index(j.cfg.Rules, r) == i {
+				s.routes[r] = append(s.routes[r], route{j, uint16(i)})
+			}
+		}
+	}
+}
+
+// all gives every jail, the one of bans made by hand last.
+func (s *Set) all() iter.Seq2[int, *jail] {
+	return func(yield func(int, *jail) bool) {
+		for i, j := range s.jails {
+			if !yield(i, j) {
+				return
+			}
+		}
+		yield(len(s.jails), s.manual)
+	}
+}
+
+// Clock is the largest time seen, zero before the first.
+func (s *Set) Clock() time.Time {
+	if s.clock == 0 {
+		return time.Time{}
+	}
+	return s.clock.time()
+}
+
+// Observe counts one event, whose Time must not be zero, in every jail that
+// has its rule. The Unbans that its time brings come first, in order of their
+// times; then, in the order of the jails, what the event itself decides.
+// It keeps no memory of the event's strings.
+func (s *Set) Observe(ev parser.Event) []Decision {
+	at := toInstant(ev.Time)
+	out := s.expire(at)
+	routes := s.routes[ev.Rule]
+	host := ev.Host.Unmap().WithZone("")
+	switch {
+	case len(routes) == 0 || !host.IsValid():
+		s.counts.Unrouted++
+		return out
+	case s.protected.nets.Contains(host):
+		s.counts.Protected++
+		return out
+	}
+	x := sighting{event: &ev, host: host, line: line(&ev, at), covering: s.coveringHost(host)}
+	s.countManual(&x)
+	s.seen.add(host, s.clock)
+	for _, r := range routes {
+		out = append(out, s.judge(r.jail, &x, r.rule)...)
+	}
+	return out
+}
+
+// coveringHost gives every ban in force on an address, of any jail.
+func (s *Set) coveringHost(host netip.Addr) []*ban {
+	if !s.prefixes.table.Contains(host) {
+		return nil
+	}
+	return slices.Collect(s.prefixes.covering(netip.PrefixFrom(host, host.BitLen())))
+}
+
+// countManual counts an event of a host that is banned by hand; the jails
+// judge it all the same.
+func (s *Set) countManual(x *sighting) {
+	for _, b := range x.covering {
+		if b.jail == s.manual {
+			s.manual.countBanned(b, x.line.at)
+			return
+		}
+	}
+}
+
+// sweepTick is how many idle hosts of each jail one Advance may clear away.
+const sweepTick = 10_000
+
+// Advance moves the clock to now, if that is later, and gives the Unbans that
+// this brings, in order of their times.
+func (s *Set) Advance(now time.Time) []Decision {
+	out := s.expire(toInstant(now))
+	for _, j := range s.jails {
+		s.sweep(j, sweepTick)
+	}
+	return out
+}
