@@ -74,6 +74,16 @@ func (p *prefixes) on(prefix netip.Prefix) iter.Seq[*ban] {
 	}
 }
 
+// find gives a jail's ban of exactly this prefix, or nil.
+func (s *Set) find(j *jail, prefix netip.Prefix) *ban {
+	for b := range s.prefixes.on(prefix) {
+		if b.jail == j {
+			return b
+		}
+	}
+	return nil
+}
+
 // covering gives every ban of the prefix or of a network around it.
 func (p *prefixes) covering(prefix netip.Prefix) iter.Seq[*ban] {
 	return p.chains(p.table.Supernets(prefix))

@@ -40,3 +40,11 @@ func (i instant) add(d time.Duration) instant {
 	}
 	return i + instant(d)
 }
+
+// timeOrZero gives the zero Time for the instant 0, which stands for none.
+func (i instant) timeOrZero() time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return i.time()
+}

@@ -148,7 +148,7 @@ func (c Config) validateTimes(v *validator) {
 	v.need(c.BanTime > 0 || c.BanTime == Forever, "bantime",
 		"%v: expected a duration above zero, for example \"10m\", or \"-1\" for ever", c.BanTime)
 	v.need(c.Factor == 0 || c.Factor >= 1 && !math.IsInf(c.Factor, 0), "factor", "%v: expected 1 (no growth) or more", c.Factor)
-	v.need(c.MaxBanTime == 0 || c.MaxBanTime >= c.BanTime && c.BanTime != Forever, "maxbantime",
+	v.need(c.MaxBanTime == 0 || c.MaxBanTime > 0 && c.MaxBanTime >= c.BanTime, "maxbantime",
 		"%v: expected at least bantime (%v)", c.MaxBanTime, c.BanTime)
 	v.need(c.Memory >= 0, "memory", "%v: expected a duration, for example \"168h\"", c.Memory)
 }

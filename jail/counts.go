@@ -38,14 +38,13 @@ type SetCounts struct {
 // Counts gives the numbers of one jail, Manual among them; false when there is
 // no such jail. It is cheap.
 func (s *Set) Counts(name string) (Counts, bool) {
-	for _, j := range s.all() {
-		if j.cfg.Name == name {
-			c := j.counts
-			c.Hosts, c.Lines, c.InForce, c.Holding = j.hosts.count, j.events, len(j.bans), len(j.guard.held)
-			return c, true
-		}
+	j := s.jail(name)
+	if j == nil {
+		return Counts{}, false
 	}
-	return Counts{}, false
+	c := j.counts
+	c.Hosts, c.Lines, c.InForce, c.Holding = j.hosts.count, j.events, len(j.bans), j.guard.holding
+	return c, true
 }
 
 // SetCounts gives the numbers that belong to no jail.

@@ -1,11 +1,89 @@
 package jail
 
-import "net/netip"
+import (
+	"time"
+)
 
-type guard struct{ held map[netip.Prefix]bool }
+// guard is the eclipse guard of one jail at work.
+type guard struct {
+	// banned are the hosts banned lately by this jail.
+	banned distinct
+	// minute is when the current minute began, inMinute the bans since.
+	minute   instant
+	inMinute int
+	// holding is how many tracked hosts are held back now.
+	holding int
+}
 
-func (s *Set) hold(j *jail, b *ban) ([]Decision, bool) { return nil, false }
+// hold says whether the guard stops a ban. The host then stays tracked with its
+// window, and is banned at a later event if the guard lets it; it is told once.
+func (s *Set) hold(j *jail, id hostID, b *ban) ([]Decision, bool) {
+	if j.cfg.Guard.Off || s.allows(j, b) {
+		return nil, false
+	}
+	h := j.hosts.get(id)
+	if h.held {
+		return nil, true
+	}
+	h.held = true
+	j.guard.holding++
+	j.counts.Held++
+	d := b.Decision
+	d.Action, d.Jail = Held, j.cfg.Name
+	d.At, d.Until = b.at.time(), b.until.time()
+	return []Decision{d}, true
+}
 
-type distinct struct{}
+// allows says whether a ban stays within the guard's rate and share, and
+// counts it if so.
+func (s *Set) allows(j *jail, b *ban) bool {
+	g, c := &j.guard, &j.cfg.Guard
+	if s.clock-g.minute >= instant(time.Minute) {
+		g.minute, g.inMinute = s.clock, 0
+	}
+	if g.inMinute >= c.Rate {
+		return false
+	}
+	n := g.banned.countWith(b.Host, s.clock)
+	// Half a host is less than the estimate can be wrong for a few hosts.
+	if n > float64(c.Least)+0.5 && n > c.Share*s.seen.count(s.clock)+0.5 {
+		return false
+	}
+	g.inMinute++
+	g.banned.add(b.Host, s.clock)
+	return true
+}
 
-func (d *distinct) add(netip.Addr, instant) {}
+// Holding gives the hosts that a jail would have banned by now and that its
+// guard holds back, as Held decisions without the deciding line, at most limit
+// of them, the one that was quiet longest first.
+func (s *Set) Holding(name string, limit int) []Decision {
+	j := s.jail(name)
+	if j == nil {
+		return nil
+	}
+	var out []Decision
+	// Held hosts have reached maxretry: they are all on the last level.
+	for id := j.hosts.oldest[levels-1]; id != 0 && len(out) < limit; {
+		h := j.hosts.get(id)
+		if failures, _ := j.guilty(id); h.held {
+			p := h.prefix()
+			out = append(out, Decision{
+				Action: Held, Jail: name, Host: p.Addr(), Prefix: p, At: s.clock.time(),
+				Failures: failures, Evidence: j.evidence(id, nil),
+			})
+		}
+		id = h.next
+	}
+	return out
+}
+
+// jail finds a jail by name, Manual among them.
+func (s *Set) jail(name string) *jail {
+	for _, j := range s.all() {
+		if j.cfg.Name == name {
+			return j
+		}
+	}
+	return nil
+}

@@ -24,6 +24,7 @@ type host struct {
 	prev, next hostID // in the list of the host's level
 	bits       uint8
 	level      uint8 // failures as eighths of what is a ban, at its last event
+	held       bool  // the guard holds its ban back
 }
 
 const (
@@ -225,4 +226,12 @@ func (h *hosts) lines(x *host) []entry {
 		return w.entries()
 	}
 	return []entry{x.first}
+}
+
+// sample are peer ids that a host's lines showed.
+func (h *hosts) sample(x *host) []string {
+	if w := h.window(x); w != nil {
+		return w.sample
+	}
+	return nil
 }

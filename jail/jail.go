@@ -163,7 +163,7 @@ func (s *Set) sentence(j *jail, id hostID, x *sighting, failures int64) []Decisi
 	b.Host, b.Prefix, b.Failures = x.host, h.prefix(), failures
 	b.Evidence = j.evidence(id, x.event)
 	b.until = s.clock.add(s.banTime(j, b.Prefix))
-	if held, ok := s.hold(j, b); ok {
+	if held, ok := s.hold(j, id, b); ok {
 		return held
 	}
 	j.forget(id)
@@ -186,7 +186,11 @@ func (s *Set) enforce(j *jail, b *ban) []Decision {
 
 // forget drops a host and its window.
 func (j *jail) forget(id hostID) {
-	j.events -= len(j.hosts.lines(j.hosts.get(id)))
+	h := j.hosts.get(id)
+	if h.held {
+		j.guard.holding--
+	}
+	j.events -= len(j.hosts.lines(h))
 	j.hosts.remove(id)
 }
 

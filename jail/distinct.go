@@ -1,0 +1,115 @@
+package jail
+
+import (
+	"math"
+	"math/bits"
+	"net/netip"
+	"time"
+)
+
+const (
+	// lately is what the guard means by "seen lately": between half of it and
+	// all of it, as the older half is dropped at once.
+	lately = time.Hour
+	// sketchBits is the size of a sketch: 16 KiB, within 1 % up to 300,000
+	// hosts, and without an upper bound on what it counts low.
+	sketchBits = 1 << 17
+)
+
+// distinct estimates how many distinct hosts there were lately, in constant
+// memory, by linear counting (Whang, Vander-Zanden, Taylor, "A linear-time
+// probabilistic counting algorithm for database applications", 1990): each
+// host sets one bit, and the bits still clear tell the number.
+type distinct struct {
+	since instant // start of the younger half
+	// young has the hosts of the younger half, both those of both halves.
+	young, both sketch
+}
+
+type sketch struct {
+	words []uint64 // nil while empty
+	set   int
+}
+
+func (k *sketch) has(bit uint32) bool {
+	return k.words != nil && k.words[bit/64]&(1<<(bit%64)) != 0
+}
+
+func (k *sketch) add(bit uint32) {
+	if k.words == nil {
+		k.words = make([]uint64, sketchBits/64)
+	}
+	if !k.has(bit) {
+		k.words[bit/64] |= 1 << (bit % 64)
+		k.set++
+	}
+}
+
+func (k *sketch) recount() {
+	k.set = 0
+	for _, w := range k.words {
+		k.set += bits.OnesCount64(w)
+	}
+}
+
+// estimate is the number of hosts behind so many bits.
+func estimate(set int) float64 {
+	clear := max(sketchBits-set, 1)
+	return sketchBits * math.Log(float64(sketchBits)/float64(clear))
+}
+
+// turn drops the older half when the younger one is full.
+func (d *distinct) turn(now instant) {
+	half := instant(lately / 2)
+	switch age := now - d.since; {
+	case d.since != 0 && age < half:
+		return
+	case d.since != 0 && age < 2*half:
+		d.both, d.young = d.young, sketch{}
+		d.both.words = append([]uint64(nil), d.both.words...)
+		d.since += half
+	default:
+		*d = distinct{since: now}
+	}
+}
+
+func (d *distinct) add(host netip.Addr, now instant) {
+	d.turn(now)
+	bit := guardBit(host)
+	d.young.add(bit)
+	d.both.add(bit)
+}
+
+// count estimates the hosts lately.
+func (d *distinct) count(now instant) float64 {
+	d.turn(now)
+	return estimate(d.both.set)
+}
+
+// countWith estimates them as if host were among them.
+func (d *distinct) countWith(host netip.Addr, now instant) float64 {
+	d.turn(now)
+	if d.both.has(guardBit(host)) {
+		return estimate(d.both.set)
+	}
+	return estimate(d.both.set + 1)
+}
+
+// guardBit is a host's bit. All of an IPv6 /48 is one host here, because one
+// customer can hold all of it and could otherwise make the guard believe what
+// he likes.
+func guardBit(host netip.Addr) uint32 {
+	if host.Is6() {
+		if p, ok := network(netip.PrefixFrom(host, 128)); ok {
+			host = p.Addr()
+		}
+	}
+	h := uint64(14695981039346656037) // FNV-1a, then mixed: its low bits are weak
+	for _, b := range host.As16() {
+		h = (h ^ uint64(b)) * 1099511628211
+	}
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	return uint32(h % sketchBits)
+}

@@ -1,0 +1,124 @@
+package jail
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Reconfigure takes another configuration over without losing what still has a
+// meaning. A jail that keeps its name keeps its bans, with the end they have,
+// and its windows: all of them, but for lines of rules that it no longer
+// counts and IPv6 hosts when its ipv6prefix changes. The bans of a jail that is
+// gone are lifted, and those that ignoreip forbids now. After an error, which
+// joins every Problem, nothing has changed.
+func (s *Set) Reconfigure(jails []Config) ([]Decision, error) {
+	if err := validateAll(jails); err != nil {
+		return nil, err
+	}
+	next := make([]*jail, len(jails))
+	for i, c := range jails {
+		j, err := newJail(c, i)
+		if err != nil {
+			return nil, fmt.Errorf("jail %s: %w", c.Name, err)
+		}
+		next[i] = j
+	}
+	out := s.liftAll(slices.DeleteFunc(slices.Clone(s.jails), func(j *jail) bool {
+		return slices.ContainsFunc(next, func(n *jail) bool { return n.cfg.Name == j.cfg.Name })
+	}))
+	for i, n := range next {
+		if old := s.jail(n.cfg.Name); old != nil {
+			next[i] = s.carryOver(old, n)
+		}
+	}
+	s.jails = next
+	s.manual.order = len(next)
+	s.route()
+	for _, j := range next {
+		out = append(out, s.liftForbidden(j)...)
+	}
+	return out, nil
+}
+
+// liftAll lifts every ban of these jails.
+func (s *Set) liftAll(jails []*jail) []Decision {
+	var out []Decision
+	for _, j := range jails {
+		bans := slices.Clone(j.bans)
+		sortBans(bans)
+		for _, b := range bans {
+			out = append(out, s.lift(b, s.clock))
+		}
+	}
+	return out
+}
+
+// liftForbidden lifts the bans of a jail that it must not set any more.
+func (s *Set) liftForbidden(j *jail) []Decision {
+	var bad []*ban
+	for _, b := range j.bans {
+		if s.forbids(j, b.Prefix) {
+			bad = append(bad, b)
+		}
+	}
+	sortBans(bad)
+	var out []Decision
+	for _, b := range bad {
+		j.forgive(b.Prefix)
+		out = append(out, s.lift(b, s.clock))
+	}
+	return out
+}
+
+// forbids says whether a ban by this jail would take in an address that must
+// not be banned.
+func (s *Set) forbids(j *jail, p netip.Prefix) bool {
+	return j != s.manual && (j.ignore.nets.OverlapsPrefix(p) || s.protected.nets.OverlapsPrefix(p))
+}
+
+// carryOver gives a jail that has the new configuration and what the old one
+// holds.
+func (s *Set) carryOver(old, new *jail) *jail {
+	if !slices.Equal(old.cfg.Rules, new.cfg.Rules) || old.cfg.IPv6Prefix != new.cfg.IPv6Prefix || old.countsPeers() != new.countsPeers() {
+		old.rewindow(new)
+	}
+	old.cfg, old.order, old.ignore = new.cfg, new.order, new.ignore
+	if old.cfg.Factor == 1 {
+		old.past = history{}
+	}
+	old.nets = nil
+	for _, b := range old.bans {
+		old.joinNetwork(b)
+	}
+	return old
+}
+
+// rewindow replaces j's windows by those that still count under another
+// configuration.
+func (j *jail) rewindow(n *jail) {
+	rules := make([]int, len(j.cfg.Rules))
+	for i, r := range j.cfg.Rules {
+		rules[i] = slices.Index(n.cfg.Rules, r)
+	}
+	for level := range levels {
+		for id := j.hosts.oldest[level]; id != 0; id = j.hosts.get(id).next {
+			h := j.hosts.get(id)
+			p := h.prefix()
+			if p.Addr().Is6() && j.cfg.IPv6Prefix != n.cfg.IPv6Prefix {
+				continue
+			}
+			var lines []entry
+			for _, l := range j.hosts.lines(h) {
+				if i := rules[l.rule]; i >= 0 {
+					l.rule = uint16(i)
+					lines = append(lines, l)
+				}
+			}
+			if len(lines) > 0 {
+				n.readmit(p, lines, j.hosts.sample(h), h.held)
+			}
+		}
+	}
+	j.hosts, j.events, j.guard.holding = n.hosts, n.events, n.guard.holding
+}

@@ -1,0 +1,129 @@
+package jail
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"maps"
+	"slices"
+)
+
+// A snapshot is snapshotMagic, the version, what follows here, and the CRC-32C
+// of all before it:
+//
+//	clock · names of transports · hosts seen lately · jails, Manual last
+//	jail: name · bits of IPv6 · rules · hosts by level, the oldest first
+//	      · bans · earlier bans · guard
+//	host: prefix · held · lines, times as differences · sample of peer ids
+const (
+	snapshotMagic   = "p2pban jails\n"
+	snapshotVersion = 1
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Snapshot gives everything that decides what happens next: the clock, the
+// windows, the bans with their evidence, the earlier bans and the guard, but
+// neither the configuration nor the Counts. Restore takes it back.
+func (s *Set) Snapshot() []byte {
+	e := &encoder{b: make([]byte, 0, s.snapshotSize())}
+	e.b = append(e.b, snapshotMagic...)
+	e.uint(snapshotVersion)
+	e.int(int64(s.clock))
+	e.strings(transports[:])
+	e.distinct(&s.seen)
+	e.count(len(s.jails) + 1)
+	for _, j := range s.all() {
+		e.jail(j, s.clock)
+	}
+	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b, castagnoli))
+}
+
+// snapshotSize guesses the size, so that a large snapshot is not copied while
+// it grows.
+func (s *Set) snapshotSize() int {
+	n := 1 << 16
+	for _, j := range s.all() {
+		n += j.hosts.count*12 + j.events*24 + len(j.bans)*768
+	}
+	return n
+}
+
+func (e *encoder) jail(j *jail, clock instant) {
+	e.string(j.cfg.Name)
+	e.count(j.cfg.IPv6Prefix)
+	e.strings(j.cfg.Rules)
+	e.count(j.hosts.count)
+	for level := range levels {
+		for id := j.hosts.oldest[level]; id != 0; id = j.hosts.get(id).next {
+			e.host(j, id, clock)
+		}
+	}
+	e.count(len(j.bans))
+	for _, b := range j.bans {
+		e.ban(b)
+	}
+	e.count(len(j.past.heap))
+	for _, p := range j.past.heap {
+		e.prefix(p.prefix)
+		e.count(p.count)
+		e.int(int64(p.forget))
+	}
+	e.distinct(&j.guard.banned)
+	e.int(int64(j.guard.minute))
+	e.count(j.guard.inMinute)
+}
+
+func (e *encoder) host(j *jail, id hostID, clock instant) {
+	h := j.hosts.get(id)
+	e.prefix(h.prefix())
+	e.bool(h.held)
+	lines := j.hosts.lines(h)
+	e.count(len(lines))
+	before := clock
+	for _, l := range lines {
+		e.int(int64(l.at - before))
+		before = l.at
+		e.uint(uint64(l.weight))
+		e.uint(uint64(l.peer))
+		e.uint(uint64(l.rule))
+		e.uint(uint64(l.port))
+		e.uint(uint64(l.transport))
+	}
+	e.strings(j.hosts.sample(h))
+}
+
+func (e *encoder) ban(b *ban) {
+	e.prefix(b.Prefix)
+	e.addr(b.Host)
+	e.int(int64(b.at))
+	e.int(int64(b.until))
+	e.int(b.Failures)
+	ev := &b.Evidence
+	e.count(len(ev.Rules))
+	for _, rule := range slices.Sorted(maps.Keys(ev.Rules)) {
+		e.string(rule)
+		e.count(ev.Rules[rule])
+	}
+	e.int(int64(toInstant(ev.First)))
+	e.int(int64(toInstant(ev.Last)))
+	e.strings(ev.Peers)
+	e.count(ev.PeerCount)
+	e.count(len(ev.Ports))
+	for _, p := range ev.Ports {
+		e.uint(uint64(p))
+	}
+	e.strings(ev.Transports)
+	e.string(ev.Line)
+	e.string(ev.Reason)
+	e.count(ev.Folded)
+}
+
+func (e *encoder) distinct(d *distinct) {
+	e.int(int64(d.since))
+	for _, k := range []*sketch{&d.young, &d.both} {
+		e.count(len(k.words))
+		for _, w := range k.words {
+			e.b = binary.LittleEndian.AppendUint64(e.b, w)
+		}
+	}
+}
