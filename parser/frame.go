@@ -49,12 +49,15 @@ type framer struct {
 	formats []format
 	// first is the set of bytes that its lines can begin with.
 	first string
-	// frame fills res.Record and answers true when s is of its layout, also when
-	// s then proves damaged (res.fail). It answers false to pass.
+	// frame fills res.format and res.Record and answers true when s is of its
+	// layout, also when s then proves damaged (res.fail). It answers false to
+	// pass.
 	frame func(s string, res *Result) bool
 }
 
 // framers are tried in order; the first that answers true has the line.
 var framers = [...]framer{
 	{[]format{fmtSlogText}, "t", frameSlogText},
+	{[]format{fmtGoLogJSON, fmtSlogJSON}, "{", frameJSON},
+	{[]format{fmtGoLogConsole}, "12", frameGoLogConsole},
 }

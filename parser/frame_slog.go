@@ -22,7 +22,7 @@ func frameSlogText(s string, res *Result) bool {
 		return false
 	}
 	rec := &res.Record
-	rec.Time, rec.Level = at.t, value
+	rec.Time, rec.Level, res.format = at.t, value, fmtSlogText
 	key, value, ok = t.pair()
 	if ok && key == "source" {
 		rec.Source = value
@@ -31,7 +31,17 @@ func frameSlogText(s string, res *Result) bool {
 	if !ok || key != "msg" {
 		return t.fail("no msg after the level")
 	}
-	msgAt := t.start
+	msgAt, canonical := t.start, isCanonicalTag(value)
+	switch {
+	case canonical && !canonicalLogger:
+		return res.fail(Forged, msgAt, "a canonical record from a logger that writes none")
+	case canonical && !isGoSource(rec.Source):
+		return res.fail(Forged, msgAt, "a canonical record without its source position")
+	case canonical:
+		rec.Tag = value
+	default:
+		rec.Message = value
+	}
 	for t.more() {
 		k, v, ok := t.pair()
 		if !ok {
@@ -43,17 +53,12 @@ func frameSlogText(s string, res *Result) bool {
 			return res.fail(Malformed, t.start, "too many fields")
 		}
 	}
-	if !isCanonicalTag(value) {
-		rec.Message = value
+	if !canonical {
 		return true
 	}
-	if !canonicalLogger || rec.Logger != "" {
+	if rec.Logger != "" {
 		return res.fail(Forged, msgAt, "a canonical record from a logger that writes none")
 	}
-	if !isGoSource(rec.Source) {
-		return res.fail(Forged, msgAt, "a canonical record without its source position")
-	}
-	rec.Tag = value
 	return checkCanonical(res, msgAt)
 }
 
@@ -69,7 +74,11 @@ type slogText struct {
 func (t *slogText) more() bool { return t.pos < len(t.s) }
 
 func (t *slogText) fail(detail string) bool {
-	return t.res.fail(malformedOrForged(t.s), t.bad, detail)
+	why := Malformed
+	if t.res.Record.Tag == "" {
+		why = malformedOrForged(t.s)
+	}
+	return t.res.fail(why, t.bad, detail)
 }
 
 // pair reads one key=value and the single space before the next.

@@ -9,13 +9,13 @@ import (
 // judge finds the rule for a framed record and turns it into an Event or a
 // reason. The first rule in force that accepts the record wins; failing that,
 // the first that knows it gives the reason.
-func (p *Parser) judge(f format, l *Line, res *Result, explain bool) {
+func (p *Parser) judge(l *Line, res *Result, explain bool) {
 	fields := len(res.Record.Fields)
 	known := false
 	for _, r := range p.on {
 		for i := range r.records {
 			pat := &r.records[i]
-			if !pat.identifies(f, res) {
+			if !pat.identifies(res) {
 				continue
 			}
 			if !pat.holds(&res.Record) {
@@ -24,7 +24,7 @@ func (p *Parser) judge(f format, l *Line, res *Result, explain bool) {
 				continue
 			}
 			res.Rule = r
-			p.accuse(f, r, pat, l, res)
+			p.accuse(r, pat, l, res)
 			return
 		}
 	}
@@ -38,12 +38,12 @@ func (p *Parser) judge(f format, l *Line, res *Result, explain bool) {
 		res.Reject, res.Detail = Unrecognised, "an ordinary line: no rule names its record"
 	}
 	if explain && (res.Reject == NoRule || res.Reject == Unrecognised) {
-		p.ruleset.explainUnused(f, res)
+		p.ruleset.explainUnused(res)
 	}
 }
 
 // accuse turns a record that a rule matched into an Event, or says why not.
-func (p *Parser) accuse(f format, r *Rule, pat *pattern, l *Line, res *Result) {
+func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 	rec := &res.Record
 	reject := func(why Reject, detail string) { res.Reject, res.Detail = why, detail }
 	addr, ok := rec.Scoped(pat.host.scope, pat.host.key)
@@ -77,7 +77,7 @@ func (p *Parser) accuse(f format, r *Rule, pat *pattern, l *Line, res *Result) {
 		reject(Malformed, "the weight is no number from 1 to 10000")
 		return
 	}
-	if l.Distrust.distrusted(f) {
+	if l.Distrust.distrusted(res.format) {
 		reject(Untrusted, "a stranger can write whole lines into this stream")
 		return
 	}
@@ -128,11 +128,11 @@ func (r *Rule) weigh(rec *Record) (int64, bool) {
 
 // explainUnused says for people whether a rule that is not in force, or a
 // reason to have none, speaks of the record.
-func (rs *Ruleset) explainUnused(f format, res *Result) {
+func (rs *Ruleset) explainUnused(res *Result) {
 	fields := len(res.Record.Fields)
 	for _, r := range rs.rules {
 		for i := range r.records {
-			if !r.records[i].identifies(f, res) {
+			if !r.records[i].identifies(res) {
 				continue
 			}
 			if r.records[i].holds(&res.Record) {
@@ -146,7 +146,7 @@ func (rs *Ruleset) explainUnused(f format, res *Result) {
 	for i := range rs.noRules {
 		n := &rs.noRules[i]
 		for j := range n.records {
-			if n.records[j].identifies(f, res) {
+			if n.records[j].identifies(res) {
 				res.Reject, res.Detail = NoRule, "no rule for this record, because "+n.Because
 				return
 			}

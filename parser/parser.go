@@ -2,7 +2,6 @@ package parser
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -34,7 +33,7 @@ type Options struct {
 type Parser struct {
 	ruleset      *Ruleset
 	on           []*Rule
-	framers      []framer
+	pinned       format // fmtNone when each line is recognised
 	allowPrivate bool
 	filter       *prefilter
 }
@@ -42,7 +41,7 @@ type Parser struct {
 // New makes a Parser of the rules of rs that opts names. A name that rs does
 // not have and an unknown format are errors.
 func New(rs *Ruleset, opts Options) (*Parser, error) {
-	p := &Parser{ruleset: rs, allowPrivate: opts.AllowPrivate, framers: framers[:]}
+	p := &Parser{ruleset: rs, allowPrivate: opts.AllowPrivate}
 	names := opts.Rules
 	if names == nil {
 		names, _ = rs.Expand([]string{"*"})
@@ -59,13 +58,7 @@ func New(rs *Ruleset, opts Options) (*Parser, error) {
 		if !ok {
 			return nil, fmt.Errorf("no format %q; there are %s", opts.Format, strings.Join(Formats(), ", "))
 		}
-		p.framers = nil
-		for _, fr := range framers {
-			if slices.Contains(fr.formats, f) {
-				fr.formats = []format{f}
-				p.framers = append(p.framers, fr)
-			}
-		}
+		p.pinned = f
 	}
 	p.filter = newPrefilter(p.on)
 	return p, nil
@@ -82,6 +75,7 @@ func (p *Parser) Explain(l Line, res *Result) { p.parse(&l, res, true) }
 
 func (p *Parser) parse(l *Line, res *Result, explain bool) {
 	res.reset()
+	res.ref = l.Ref
 	text := l.Text
 	if !explain && len(text) < alwaysRead && !p.filter.match(text) {
 		return
@@ -90,44 +84,45 @@ func (p *Parser) parse(l *Line, res *Result, explain bool) {
 		res.Reject, res.Detail = Cut, "the line is a piece of a longer one"
 		return
 	}
-	if len(text) == journalLineMax {
+	payload := unwrap(strings.TrimSuffix(text, "\r"), res)
+	if len(payload) == journalLineMax && !res.failed() {
 		res.Continues = true
-		res.fail(Cut, len(text)-1, "journald cut the line at 49152 bytes")
-		return
+		res.fail(Cut, len(payload)-1, "journald cut the line at 49152 bytes")
 	}
-	payload := strings.TrimSuffix(text, "\r")
-	f := p.frame(payload, res)
-	p.settle(f, l, res, explain)
+	if !res.failed() {
+		p.frame(payload, res)
+	}
+	p.settle(l, res, explain)
 }
 
 // frame tries the framers on s.
-func (p *Parser) frame(s string, res *Result) format {
+func (p *Parser) frame(s string, res *Result) {
 	if s == "" {
-		return fmtNone
+		return
 	}
-	for i := range p.framers {
-		fr := &p.framers[i]
-		if strings.IndexByte(fr.first, s[0]) < 0 || !fr.frame(s, res) {
-			res.Record.Fields = res.Record.Fields[:0]
+	for i := range framers {
+		fr := &framers[i]
+		if strings.IndexByte(fr.first, s[0]) < 0 {
 			continue
 		}
-		res.Format = formatNames[fr.formats[0]]
-		return fr.formats[0]
+		if fr.frame(s, res) && (p.pinned == fmtNone || p.pinned == res.format) {
+			res.Format = formatNames[res.format]
+			return
+		}
+		res.unframe()
 	}
-	return fmtNone
 }
 
 // settle gives the framed line its time, its rule and its verdict.
-func (p *Parser) settle(f format, l *Line, res *Result, explain bool) {
+func (p *Parser) settle(l *Line, res *Result, explain bool) {
 	res.Record.Time = lineTime(l, res)
-	if res.failed() {
-		return
-	}
-	if f == fmtNone {
+	switch {
+	case res.failed():
+	case res.format == fmtNone:
 		p.unframed(l, res)
-		return
+	default:
+		p.judge(l, res, explain)
 	}
-	p.judge(f, l, res, explain)
 }
 
 // unframed says what a line of no known layout is.

@@ -43,9 +43,9 @@ type test struct {
 
 // identifies tells whether the record is of this shape, and appends what the
 // message's holes hold to its fields.
-func (p *pattern) identifies(f format, res *Result) bool {
+func (p *pattern) identifies(res *Result) bool {
 	rec := &res.Record
-	if p.formats != 0 && p.formats&(1<<f) == 0 || p.tag != rec.Tag || p.span != "" && p.span != rec.Span {
+	if p.formats != 0 && p.formats&(1<<res.format) == 0 || p.tag != rec.Tag || p.span != "" && p.span != rec.Span {
 		return false
 	}
 	if p.tag != "" {

@@ -2,29 +2,83 @@ package parser
 
 import "strings"
 
-// prefilter tells cheaply that a line holds nothing any rule looks for.
+// prefilter tells cheaply that a line holds none of a set of needles. It is Wu
+// and Manber's multi-pattern search (A Fast Algorithm for Multi-Pattern
+// Searching, 1994): it looks at every few bytes of a line only, and its cost
+// hardly depends on how many needles there are.
 type prefilter struct {
-	needles []string
+	width  int                    // bytes of each needle that are searched for
+	shift  [prefilterSlots]uint8  // how far the window may move on, by its last block
+	slot   [prefilterSlots]uint16 // where the shift is 0: the bucket, from 1
+	bucket [][]string
 }
 
+const (
+	prefilterSlots = 1 << 12
+	prefilterBlock = 3
+	prefilterWidth = 16
+)
+
+// arrayMessage is how journalctl -o json begins a message with control
+// characters: as an array of numbers, in which no needle can be found.
+const arrayMessage = `"MESSAGE":[`
+
 func newPrefilter(rules []*Rule) *prefilter {
-	f := &prefilter{}
+	needles := []string{arrayMessage}
 	for i := range risks {
-		f.needles = append(f.needles, risks[i].needles...)
+		needles = append(needles, risks[i].needles...)
 	}
 	for _, r := range rules {
 		for i := range r.records {
-			f.needles = append(f.needles, r.records[i].needle())
+			needles = append(needles, r.records[i].needle())
 		}
+	}
+	f := &prefilter{width: prefilterWidth}
+	for _, n := range needles {
+		f.width = min(f.width, len(n))
+	}
+	for i := range f.shift {
+		f.shift[i] = uint8(f.width - prefilterBlock + 1)
+	}
+	for _, n := range needles {
+		f.add(n)
 	}
 	return f
 }
 
+func (f *prefilter) add(needle string) {
+	for end := prefilterBlock; end <= f.width; end++ {
+		h := blockHash(needle, end)
+		f.shift[h] = min(f.shift[h], uint8(f.width-end))
+	}
+	h := blockHash(needle, f.width)
+	if f.slot[h] == 0 {
+		f.bucket = append(f.bucket, nil)
+		f.slot[h] = uint16(len(f.bucket))
+	}
+	b := &f.bucket[f.slot[h]-1]
+	*b = append(*b, needle)
+}
+
+// blockHash numbers the block that ends before end.
+func blockHash(s string, end int) uint {
+	return (uint(s[end-1]) ^ uint(s[end-2])<<3 ^ uint(s[end-3])<<6) % prefilterSlots
+}
+
+// match tells whether s holds a needle.
 func (f *prefilter) match(s string) bool {
-	for _, n := range f.needles {
-		if strings.Contains(s, n) {
-			return true
+	for end := f.width; end <= len(s); {
+		h := blockHash(s, end)
+		if skip := f.shift[h]; skip > 0 {
+			end += int(skip)
+			continue
 		}
+		for _, n := range f.bucket[f.slot[h]-1] {
+			if strings.HasPrefix(s[end-f.width:], n) {
+				return true
+			}
+		}
+		end++
 	}
 	return false
 }

@@ -115,10 +115,12 @@ type Result struct {
 	// next line of the same stream is its rest and must be passed with Cut set.
 	Continues bool
 
-	base    int      // bytes of the line before the payload
-	carried carried  // what the carrier said
-	members []member // top-level members of a JSON line
-	text    arena    // decoded text
+	format  format
+	ref     time.Time // the line's Ref
+	base    int       // bytes of the line before the payload
+	carried carried   // what the carrier said
+	members []member  // top-level members of a JSON line
+	text    arena     // decoded text
 }
 
 // carried is what a carrier said about the line it wraps.
@@ -138,7 +140,14 @@ func (res *Result) reset() {
 	res.Risk = 0
 	res.Continues = false
 	res.carried = carried{}
-	res.members = res.members[:0]
+	res.format, res.ref = fmtNone, time.Time{}
+	res.members, res.json = res.members[:0], jsonLine{}
+}
+
+// unframe forgets what a framer read that then passed.
+func (res *Result) unframe() {
+	res.Record = Record{Fields: res.Record.Fields[:0]}
+	res.format, res.Reject, res.Detail, res.Column, res.Risk = fmtNone, Unrecognised, "", 0, 0
 }
 
 // fail rejects the line at byte pos of the payload. It returns true, which a

@@ -1,0 +1,59 @@
+package parser
+
+import "strings"
+
+// unwrapDocker reads a line of Docker's json-file driver
+// ({"log":"…\n","stream":"stderr","time":"…"}). Docker cuts at 16 KiB; a piece
+// has no newline at its end.
+func unwrapDocker(s string, res *Result) (string, int, bool) {
+	if !strings.HasPrefix(s, `{"log":"`) {
+		return "", 0, false
+	}
+	from := len(res.members)
+	all, ok := scanObject(s, res.members)
+	res.members = all[:from]
+	members := all[from:]
+	stream, at := find(members, "stream"), find(members, "time")
+	if !ok || stream == nil || at == nil || at.kind() != '"' {
+		return "", 0, false
+	}
+	log := members[0]
+	text, ok := res.text.jsonText(log.value)
+	if !ok {
+		return "", 0, false
+	}
+	res.carry(readStamp(strings.Trim(at.value, `"`), 'T'))
+	text, whole := strings.CutSuffix(text, "\n")
+	if !whole {
+		res.Continues = true
+		res.fail(Cut, len(s)-1, "Docker cut the line: it has no newline at its end")
+	}
+	return text, log.at + 1, true
+}
+
+// unwrapCRI reads a line of a Kubernetes container log:
+// "TIME stdout|stderr F|P[:tags] text". P marks a piece that the next line
+// continues.
+func unwrapCRI(s string, res *Result) (string, int, bool) {
+	at := readStamp(s, 'T')
+	if at.n == 0 || !at.zoned {
+		return "", 0, false
+	}
+	rest, ok := strings.CutPrefix(s[at.n:], " stderr ")
+	if !ok {
+		if rest, ok = strings.CutPrefix(s[at.n:], " stdout "); !ok {
+			return "", 0, false
+		}
+	}
+	tags, payload, ok := strings.Cut(rest, " ")
+	tag, _, _ := strings.Cut(tags, ":")
+	if !ok || tag != "F" && tag != "P" {
+		return "", 0, false
+	}
+	res.carry(at)
+	if tag == "P" {
+		res.Continues = true
+		res.fail(Cut, at.n, "the container runtime cut the line: it is marked P")
+	}
+	return payload, len(s) - len(payload), true
+}

@@ -1,0 +1,126 @@
+package parser
+
+import "strings"
+
+// The separators of a zap console line: a tab, a tab as rsyslog escapes it, and
+// a tab as journalctl shows it.
+var consoleTabs = [...]string{"\t", "#011", "        "}
+
+// frameGoLogConsole reads the lines of ipfs/go-log v2 in its console formats
+// (nocolor and color), which are those of zap's console encoder:
+// "TIME<TAB>LEVEL<TAB>LOGGER<TAB>dir/file.go:LINE<TAB>MESSAGE[<TAB>{labels}]".
+// go-libp2p up to v0.43 prints its canonical records so, by the logger
+// "canonical-log".
+func frameGoLogConsole(s string, res *Result) bool {
+	at := readStamp(s, 'T')
+	if at.n == 0 || !at.zoned {
+		return false
+	}
+	tab := ""
+	for _, t := range consoleTabs {
+		if strings.HasPrefix(s[at.n:], t) {
+			tab = t
+			break
+		}
+	}
+	if tab == "" {
+		return false
+	}
+	rec := &res.Record
+	rest := s[at.n+len(tab):]
+	level, rest, ok := strings.Cut(rest, tab)
+	if rec.Level = stripLevelColour(level); !ok || !isLevel(rec.Level) {
+		return false
+	}
+	rec.Time, res.format = at.t, fmtGoLogConsole
+	logger, afterLogger, ok := strings.Cut(rest, tab)
+	if !ok {
+		rec.Message = rest
+		return true
+	}
+	if isGoSource(logger) { // zap without a logger's name
+		rec.Source, rec.Message = logger, afterLogger
+		return true
+	}
+	if len(logger) > MaxLogger || hasSpace(logger) {
+		return res.fail(malformedOrForged(s), len(s)-len(rest), "the logger's name is none")
+	}
+	rec.Logger, rest = logger, afterLogger
+	if source, message, ok := strings.Cut(rest, tab); ok && isGoSource(source) {
+		rec.Source, rest = source, message
+	}
+	if rec.Logger == canonicalLogger {
+		return canonicalConsole(s, rest, tab, res)
+	}
+	rec.Message = rest
+	if rec.Logger == identifyLogger && identifyRaw(rec, tab) {
+		res.Risk |= RiskIdentify
+	}
+	return true
+}
+
+// canonicalLogger is the logger's name of canonical records in go-libp2p up to
+// v0.43 (core/canonicallog/canonicallog.go).
+const canonicalLogger = "canonical-log"
+
+// identifyLogger prints what peers answer to identify
+// (p2p/protocol/identify/id.go).
+const identifyLogger = "net/identify"
+
+// identifyRaw tells whether a line of net/identify can hold a peer's answer
+// unescaped. From v0.44 on the answer stands in trailing JSON, where it can't
+// break the line; lines of higher levels show that WARN is off.
+func identifyRaw(rec *Record, tab string) bool {
+	switch rec.Level {
+	case "ERROR", "DPANIC", "PANIC", "FATAL":
+		return false
+	}
+	i := strings.LastIndex(rec.Message, tab+`{"`)
+	return i < 0 || !strings.Contains(rec.Message[i:], `"peer": `)
+}
+
+func canonicalConsole(s, message, tab string, res *Result) bool {
+	at := len(s) - len(message)
+	if res.Record.Source == "" {
+		return res.fail(Forged, at, "a canonical record without its source position")
+	}
+	n := canonicalText(message, tab, at, res)
+	if res.failed() || n == len(message) {
+		return true
+	}
+	labels, ok := strings.CutPrefix(message[n:], tab)
+	if !ok {
+		return res.fail(Forged, at+n, "text after the record's last field")
+	}
+	if res.members, ok = scanObject(labels, res.members); !ok {
+		return res.fail(Forged, at+n+len(tab), "text after the record's last field that is no labels' JSON")
+	}
+	return true
+}
+
+// stripLevelColour takes the colour off a level: "ESC[34mINFOESC[0m", also with
+// ESC as rsyslog escapes it.
+func stripLevelColour(s string) string {
+	for _, esc := range [...]string{"\x1b[", "#033["} {
+		rest, ok := strings.CutPrefix(s, esc)
+		if !ok {
+			continue
+		}
+		colour, rest, ok := strings.Cut(rest, "m")
+		level, ok2 := strings.CutSuffix(rest, esc+"0m")
+		if _, isNumber := digits(colour); ok && ok2 && isNumber {
+			return level
+		}
+	}
+	return s
+}
+
+// isLevel tells whether s is made like a level: a few letters.
+func isLevel(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i] | 0x20; c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return len(s) >= 3 && len(s) <= 8
+}
