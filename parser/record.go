@@ -120,6 +120,7 @@ type Result struct {
 	base    int       // bytes of the line before the payload
 	carried carried   // what the carrier said
 	members []member  // top-level members of a JSON line
+	json    jsonLine  // the JSON line being framed
 	text    arena     // decoded text
 }
 
