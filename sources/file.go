@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 )
 
 // FileOptions say which files a File follows, and from where.
@@ -14,7 +19,8 @@ type FileOptions struct {
 	Name string
 	// Patterns are paths or globs as in path/filepath.Match. A plain path that
 	// does not exist is waited for; a glob is looked at again whenever its
-	// directory changes.
+	// directory changes. What a glob matches of rotated files (log.1 beside
+	// log) is not followed by itself, only as the past of its log.
 	Patterns []string
 	// Cursor resumes after the batch that carried it; empty to begin anew.
 	Cursor string
@@ -29,7 +35,24 @@ type FileOptions struct {
 // File follows files through their rotations.
 type File struct {
 	meter
-	opts FileOptions
+	opts   FileOptions
+	cursor fileCursor
+
+	mu sync.Mutex
+	// chains are the files followed, by path. Neither the slice nor what it
+	// points to is ever changed: a change puts a new slice here.
+	chains []*chain
+	// trouble is what keeps a path from being read now, by path.
+	trouble map[string]string
+	// waiting are the patterns that lead to no file now.
+	waiting []string
+}
+
+// chain is what one path has led to, old to new; the last one is the present
+// file, or was before it disappeared. Never changed once made.
+type chain struct {
+	path string
+	gens []*generation
 }
 
 var (
@@ -38,26 +61,211 @@ var (
 )
 
 // NewFile checks that what exists of the files can be read and returns a source
-// that follows them. It starts nothing.
+// that follows them. It starts nothing. A file that does not exist is no error,
+// it is waited for; one that may not be read is an error that says who may.
 func NewFile(o FileOptions) (*File, error) {
 	if len(o.Patterns) == 0 {
 		return nil, errors.New("no file named")
 	}
-	for _, p := range o.Patterns {
-		if _, err := filepath.Match(p, ""); err != nil {
-			return nil, fmt.Errorf("file pattern %q: %w", p, err)
+	o.Patterns = slices.Clone(o.Patterns)
+	for i, p := range o.Patterns {
+		if err := checkPattern(p); err != nil {
+			return nil, err
 		}
+		o.Patterns[i] = filepath.Clean(p)
+	}
+	cursor, err := parseFileCursor(o.Cursor)
+	if err != nil {
+		return nil, err
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &File{opts: o, meter: meter{s: Stats{Lag: -1}}}, nil
+	return &File{opts: o, cursor: cursor, trouble: map[string]string{}}, nil
+}
+
+// checkPattern fails if a file of the pattern exists and none can be read.
+func checkPattern(pattern string) error {
+	if _, err := filepath.Match(pattern, ""); err != nil {
+		return fmt.Errorf("file pattern %q: %w", pattern, err)
+	}
+	paths := []string{pattern}
+	if isGlob(pattern) {
+		if err := globTrouble(pattern); err != nil {
+			return err
+		}
+		paths, _ = filepath.Glob(pattern) // the pattern was checked above
+	}
+	var first error
+	for _, path := range paths {
+		g, err := openGeneration(path)
+		if err == nil {
+			g.close()
+			return nil
+		}
+		if first == nil && !errors.Is(err, fs.ErrNotExist) {
+			first = explainOpen(path, err)
+		}
+	}
+	return first
+}
+
+// isGlob says whether a pattern is to be expanded. A file whose very name looks
+// like a glob is meant literally.
+func isGlob(pattern string) bool {
+	if !strings.ContainsAny(pattern, `*?[\`) {
+		return false
+	}
+	_, err := os.Lstat(pattern)
+	return err != nil
+}
+
+// globTrouble returns why the directory of a glob can't be listed, for
+// filepath.Glob takes such a directory for an empty one.
+func globTrouble(pattern string) error {
+	dir := filepath.Dir(pattern)
+	if isGlob(dir) {
+		return globTrouble(dir)
+	}
+	d, err := os.Open(dir)
+	if err == nil {
+		return d.Close()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return explainOpen(dir, err)
 }
 
 // String is "file " and the patterns.
 func (f *File) String() string { return "file " + joinNames(f.opts.Patterns) }
 
-// Run follows the files until ctx ends.
+// Stats returns what is known now. Lag is the unread rest of all files.
+func (f *File) Stats() Stats {
+	s := f.meter.Stats()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.chains {
+		for _, g := range c.gens {
+			if size := g.size(); size > g.at.Load() {
+				s.Lag += size - g.at.Load()
+			}
+		}
+		s.Following = append(s.Following, c.path)
+	}
+	s.Waiting = slices.Clone(f.waiting)
+	for _, text := range f.trouble {
+		s.Problems = append(s.Problems, text)
+	}
+	slices.Sort(s.Problems)
+	s.Following = bounded(s.Following)
+	s.Waiting = bounded(s.Waiting)
+	s.Problems = bounded(s.Problems)
+	return s
+}
+
+// bounded keeps the first MaxProblems of a list.
+func bounded(list []string) []string {
+	if len(list) <= MaxProblems {
+		return list
+	}
+	more := fmt.Sprintf("and %d more", len(list)-MaxProblems+1)
+	return append(list[:MaxProblems-1], more)
+}
+
+// current returns the chains as they are now.
+func (f *File) current() []*chain {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.chains
+}
+
+// extend adds generations to the end of the chain of path, or before its last
+// one if they are older than it.
+func (f *File) extend(path string, gens []*generation, older bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.chains, func(c *chain) bool { return c.path == path })
+	if i < 0 {
+		f.chains = append(slices.Clone(f.chains), &chain{path: path, gens: gens})
+		return
+	}
+	old := f.chains[i].gens
+	at := len(old)
+	if older {
+		at--
+	}
+	f.chains = slices.Clone(f.chains)
+	f.chains[i] = &chain{path: path, gens: slices.Insert(slices.Clone(old), at, gens...)}
+}
+
+// retire closes a generation and takes it out of its chain.
+func (f *File) retire(n *notifier, path string, g *generation) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n != nil {
+		n.forget(g)
+	}
+	i := slices.IndexFunc(f.chains, func(c *chain) bool { return c.path == path })
+	if i < 0 || !slices.Contains(f.chains[i].gens, g) {
+		return // the lookout has moved it to another chain: it has a name again
+	}
+	f.without(i, g)
+	g.close()
+}
+
+// without takes a generation out of the chain at index i.
+func (f *File) without(i int, g *generation) {
+	c := f.chains[i]
+	gens := slices.DeleteFunc(slices.Clone(c.gens), func(o *generation) bool { return o == g })
+	f.chains = slices.Clone(f.chains)
+	if len(gens) == 0 {
+		f.chains = slices.Delete(f.chains, i, i+1)
+		return
+	}
+	f.chains[i] = &chain{path: c.path, gens: gens}
+}
+
+// move gives a generation that was renamed to another name of the patterns a
+// chain of its own under that name.
+func (f *File) move(g *generation, path string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.chains, func(c *chain) bool { return slices.Contains(c.gens, g) })
+	if i < 0 {
+		return // retired just now
+	}
+	f.without(i, g)
+	f.chains = append(slices.Clone(f.chains), &chain{path: path, gens: []*generation{g}})
+}
+
+// closeAll closes all files at the end of Run.
+func (f *File) closeAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.chains {
+		for _, g := range c.gens {
+			g.close()
+		}
+	}
+	f.chains = nil
+}
+
+// Run follows the files until ctx ends. The first batch may have no lines, only
+// a cursor: it says where reading began. Run may be called once.
 func (f *File) Run(ctx context.Context, out chan<- Batch) error {
-	return errors.New("following files is not built yet")
+	defer f.closeAll()
+	l := newLookout(f)
+	l.resume()
+	l.scan()
+
+	ctx, cancel := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() { l.run(ctx) })
+	r := &fileReader{f: f, l: l, out: out, buf: make([]byte, chunkBytes)}
+	err := r.run(ctx)
+	cancel()
+	l.close() // ends its wait for inotify
+	looking.Wait()
+	return err
 }

@@ -54,23 +54,14 @@ func (r *Reader) pump(ctx context.Context, out chan<- Batch) error {
 		if err != nil {
 			return err
 		}
+		r.sending(b)
 		select {
 		case out <- b:
-			r.sent(b, batchBytes(b))
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	return nil
-}
-
-// batchBytes is the length of the lines with their newlines.
-func batchBytes(b Batch) int {
-	n := len(b.Lines)
-	for i := range b.Lines {
-		n += len(b.Lines[i].Text)
-	}
-	return n
 }
 
 // ReadFile iterates over the lines of a whole file, as a dry run wants them:

@@ -9,8 +9,8 @@ import (
 // Stats is what a source knows about itself. Counters start at zero with the
 // source; they only grow.
 type Stats struct {
-	// Lines, Bytes and Batches count what was handed on. Bytes includes
-	// newlines.
+	// Lines, Bytes and Batches count what was handed on, and the batch that
+	// waits for room in the queue. Bytes includes newlines.
 	Lines, Bytes, Batches uint64
 	// Cut counts the lines handed on with Line.Cut set.
 	Cut uint64
@@ -71,10 +71,15 @@ func (m *meter) update(change func(*Stats)) {
 	change(&m.s)
 }
 
-// sent counts a batch that was handed on.
-func (m *meter) sent(b Batch, bytes int) {
-	cut := 0
+// sending counts a batch that is about to be handed on, so that whoever has it
+// finds it counted.
+func (m *meter) sending(b Batch) {
+	if len(b.Lines) == 0 {
+		return
+	}
+	cut, bytes := 0, len(b.Lines) // a newline each
 	for i := range b.Lines {
+		bytes += len(b.Lines[i].Text)
 		if b.Lines[i].Cut {
 			cut++
 		}

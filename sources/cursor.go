@@ -1,0 +1,83 @@
+package sources
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// cursorVersion is the form of a file cursor written by this version:
+//
+//	{"v":1,"files":[{"path":"/var/log/n.log","dev":1,"ino":2,"first":"…","tail":"…","at":3}]}
+//
+// One entry for each generation of each path, old to new. first and tail are
+// fingerprints of the first line and of the (at most recentBytes) bytes before
+// at: device and inode alone don't tell a new file that was given the inode of
+// a deleted one, nor a file that was emptied and grew again.
+const cursorVersion = 1
+
+type fileCursor struct {
+	Version int         `json:"v"`
+	Files   []fileEntry `json:"files"`
+}
+
+type fileEntry struct {
+	Path  string `json:"path"`
+	Dev   uint64 `json:"dev"`
+	Ino   uint64 `json:"ino"`
+	First string `json:"first,omitempty"`
+	Tail  string `json:"tail,omitempty"`
+	At    int64  `json:"at"`
+}
+
+func (e fileEntry) place() place {
+	return place{id: fileID{e.Dev, e.Ino}, first: e.First, tail: e.Tail, at: e.At}
+}
+
+func parseFileCursor(text string) (fileCursor, error) {
+	var c fileCursor
+	if text == "" {
+		return c, nil
+	}
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return c, fmt.Errorf("file cursor: %w", err)
+	}
+	if c.Version != cursorVersion {
+		return c, fmt.Errorf("file cursor has version %d, this program writes and reads %d", c.Version, cursorVersion)
+	}
+	for _, e := range c.Files {
+		if e.At < 0 {
+			return c, fmt.Errorf("file cursor: negative offset for %s", e.Path)
+		}
+	}
+	return c, nil
+}
+
+// encode returns the generation's entry. It is kept until the generation moves,
+// for every batch carries the entries of all files.
+func (g *generation) encode(path string) []byte {
+	if g.encoded == nil || g.encodedFor != path {
+		e := fileEntry{Path: path, Dev: g.id.dev, Ino: g.id.ino, First: g.first, Tail: g.tail, At: g.at.Load()}
+		b, err := json.Marshal(e)
+		if err != nil { // a struct of strings and numbers always marshals
+			panic(err)
+		}
+		g.encoded, g.encodedFor = b, path
+	}
+	return g.encoded
+}
+
+// encodeCursor joins the entries of all chains.
+func encodeCursor(chains []*chain) string {
+	b := []byte(`{"v":` + strconv.Itoa(cursorVersion) + `,"files":[`)
+	empty := len(b)
+	for _, c := range chains {
+		for _, g := range c.gens {
+			if len(b) > empty {
+				b = append(b, ',')
+			}
+			b = append(b, g.encode(c.path)...)
+		}
+	}
+	return string(append(b, ']', '}'))
+}

@@ -1,0 +1,217 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// lingerTime is how long a rotated file is kept open after its last line
+	// when its successor is written to: writers reopen late, or several write.
+	lingerTime = 5 * time.Minute
+	// maxLingering bounds how many rotated files that were read to their end
+	// are kept open for one path.
+	maxLingering = 16
+	// deletedTime is how long a deleted file without a successor is kept open
+	// after its last line. Its writer may not know; but held open it takes room
+	// on the disk.
+	deletedTime = time.Hour
+)
+
+// fileReader reads what the lookout opened and hands it on.
+type fileReader struct {
+	f   *File
+	l   *lookout
+	out chan<- Batch
+	buf []byte
+	// before is scratch space for the bytes before a batch's end.
+	before []byte
+}
+
+// run reads until ctx ends.
+func (r *fileReader) run(ctx context.Context) error {
+	where := Batch{Source: r.f.opts.Name, Stream: r.f.String()}
+	if err := r.send(ctx, where); err != nil {
+		return err
+	}
+	for {
+		progress := false
+		for _, c := range r.f.current() {
+			more, err := r.turn(ctx, c)
+			if err != nil {
+				return err
+			}
+			progress = progress || more
+		}
+		if progress {
+			continue
+		}
+		if err := r.retireOld(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.l.wake:
+		}
+	}
+}
+
+// turn reads one chunk of each file of a chain, old to new, but nothing of a
+// file as long as there is more in an older one.
+func (r *fileReader) turn(ctx context.Context, c *chain) (progress bool, err error) {
+	for _, g := range c.gens {
+		if !g.dirty.Swap(false) {
+			continue
+		}
+		data, err := g.read(r.buf)
+		switch {
+		case errors.Is(err, errRewritten):
+			return true, r.rewritten(ctx, c, g)
+		case errors.Is(err, errHole):
+			g.dirty.Store(true)
+			return true, nil
+		case err != nil:
+			r.f.lost("reading " + c.path + ": " + err.Error())
+			continue
+		}
+		if len(data) == 0 {
+			continue
+		}
+		progress = true
+		if err := r.deliver(ctx, c.path, g, data); err != nil {
+			return true, err
+		}
+		if len(data) >= len(r.buf)-recentBytes {
+			g.dirty.Store(true)
+			return true, nil
+		}
+	}
+	return progress, nil
+}
+
+// deliver hands on the lines that data, read at g.pos, completes.
+func (r *fileReader) deliver(ctx context.Context, path string, g *generation, data []byte) error {
+	discarded := g.lines.discarded
+	for lines, end := range g.lines.split(data) {
+		r.before = lastBytes(append(r.before[:0], g.recent...), data[:end])
+		g.passed(g.pos+int64(end), r.before)
+		b := Batch{Source: r.f.opts.Name, Stream: path, Lines: lines}
+		if err := r.send(ctx, b); err != nil {
+			return err
+		}
+	}
+	g.advance(data)
+	if d := g.lines.discarded - discarded; d > 0 {
+		r.f.update(func(s *Stats) { s.Discarded += d })
+	}
+	return nil
+}
+
+func (r *fileReader) send(ctx context.Context, b Batch) error {
+	b.Cursor = encodeCursor(r.f.current())
+	r.f.sending(b)
+	select {
+	case r.out <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// rewritten begins a file anew that was emptied. If a copy was made before
+// (logrotate's copytruncate), what we had not read yet is read from there.
+func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) error {
+	r.f.update(func(s *Stats) { s.Truncations++ })
+	r.f.opts.Log.Debug("file emptied", "path", c.path, "read", g.pos)
+	all := listRotated(c.path)
+	p := place{id: g.id, first: g.first, tail: fingerprint(g.recent), at: g.pos}
+	for i, file := range all {
+		cp := p.open(file, false)
+		if cp == nil {
+			continue
+		}
+		err := r.drain(ctx, c.path, g, cp)
+		cp.close()
+		if err != nil {
+			return err
+		}
+		if missed := r.l.openWhole(newerThan(all, i), firstLine(g.fd), r.ids()); len(missed) > 0 {
+			missed[0].lines, g.lines = g.lines, splitter{broken: true}
+			missed[0].lines.broken = missed[0].lines.length > 0
+			r.f.extend(c.path, missed, true)
+		}
+		break
+	}
+	g.restart()
+	return nil
+}
+
+// open opens a rotated file behind the place if it is the one meant.
+func (p place) open(file rotated, byID bool) *generation {
+	if file.packed {
+		return p.openPacked(file.path)
+	}
+	return p.openPlain(file.path, byID)
+}
+
+// drain reads a copy of g to its end as if it were g.
+func (r *fileReader) drain(ctx context.Context, path string, g, cp *generation) error {
+	for {
+		data, err := cp.read(r.buf)
+		if err != nil || len(data) == 0 {
+			return nil // a copy that vanishes takes its rest with it
+		}
+		if err := r.deliver(ctx, path, g, data); err != nil {
+			return err
+		}
+		cp.advance(data)
+	}
+}
+
+// ids returns all files that are open.
+func (r *fileReader) ids() map[fileID]*generation {
+	ids := map[fileID]*generation{}
+	for _, c := range r.f.current() {
+		for _, g := range c.gens {
+			ids[g.id] = g
+		}
+	}
+	return ids
+}
+
+// retireOld closes the files of which nothing more is expected. It is called
+// when all were read to their ends.
+func (r *fileReader) retireOld(ctx context.Context) error {
+	for _, c := range r.f.current() {
+		for i, g := range c.gens {
+			if g.dirty.Load() || g.named.Load() || !g.over(c.gens[i+1:]) {
+				continue
+			}
+			if line, ok := g.lines.rest(); ok {
+				line.Cut = true // nobody will end it
+				g.passed(g.pos, g.recent)
+				b := Batch{Source: r.f.opts.Name, Stream: c.path, Lines: []Line{line}}
+				if err := r.send(ctx, b); err != nil {
+					return err
+				}
+			}
+			r.f.retire(r.l.n, c.path, g)
+		}
+	}
+	return nil
+}
+
+// over says that nothing more is expected of a file read to its end; newer are
+// the files that came after it.
+func (g *generation) over(newer []*generation) bool {
+	idle := time.Since(g.grew)
+	if len(newer) == 0 {
+		return idle > deletedTime && g.deleted()
+	}
+	if g.archive != nil || len(newer) > maxLingering {
+		return true
+	}
+	return idle > lingerTime && newer[len(newer)-1].pos > 0
+}

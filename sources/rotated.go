@@ -1,0 +1,218 @@
+package sources
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// rotated is a file beside a log whose name says that it was rotated away from
+// it: log.1, log.2.gz, log-20260101, log.old (logrotate), node-2026-01-01T00-00-00.000.log
+// (lumberjack), 0.log.20260101-120000 (kubelet).
+type rotated struct {
+	path string
+	// order sorts from old to new within one naming scheme.
+	order string
+	// packed is set for a compressed file.
+	packed bool
+}
+
+var (
+	// afterName is what rotation appends to the whole name.
+	afterName = regexp.MustCompile(`^(?:\.([0-9]{1,4})|[.\-_]([0-9][0-9TZ:.+_\-]{5,40})|\.(old|bak|prev))(\.(?:gz|bz2|xz|zst|lz4|Z))?$`)
+	// insideName is what rotation puts between stem and extension: dates only,
+	// for node-1.log beside node.log is more likely a second node.
+	insideName = regexp.MustCompile(`^[.\-_]([0-9][0-9TZ:.+_\-]{7,40})$`)
+	packedName = regexp.MustCompile(`\.(?:gz|bz2|xz|zst|lz4|Z)$`)
+)
+
+// rotatedFrom says whether name was rotated away from the log called base, and
+// where it stands among its like.
+func rotatedFrom(base, name string) (rotated, bool) {
+	if rest, ok := strings.CutPrefix(name, base); ok && rest != "" {
+		m := afterName.FindStringSubmatch(rest)
+		if m == nil {
+			return rotated{}, false
+		}
+		r := rotated{packed: m[4] != ""}
+		switch {
+		case m[1] != "": // the higher the number, the older
+			r.order = fmt.Sprintf("index %05d", 99999-atoi(m[1]))
+		case m[2] != "":
+			r.order = "date " + m[2]
+		default:
+			r.order = "word"
+		}
+		return r, true
+	}
+	packed := packedName.FindString(name)
+	ext := filepath.Ext(base)
+	stem := strings.TrimSuffix(base, ext)
+	inside, ok := strings.CutPrefix(strings.TrimSuffix(name, packed), stem)
+	if !ok || ext == "" || !strings.HasSuffix(inside, ext) {
+		return rotated{}, false
+	}
+	m := insideName.FindStringSubmatch(strings.TrimSuffix(inside, ext))
+	if m == nil {
+		return rotated{}, false
+	}
+	return rotated{packed: packed != "", order: "date " + m[1]}, true
+}
+
+// atoi reads at most four digits.
+func atoi(digits string) (n int) {
+	for _, d := range digits {
+		n = n*10 + int(d-'0')
+	}
+	return n
+}
+
+// listRotated returns the files rotated away from the log at path, old to new.
+// If path is a symbolic link, they stand beside what it points at.
+func listRotated(path string) []rotated {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	dir, base := filepath.Split(path)
+	entries, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return nil // nothing to be found there; the log itself reports it
+	}
+	var all []rotated
+	for _, e := range entries {
+		if r, ok := rotatedFrom(base, e.Name()); ok {
+			r.path = filepath.Join(dir, e.Name())
+			all = append(all, r)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b rotated) int { return strings.Compare(a.order, b.order) })
+	return all
+}
+
+// newerThan returns those of all that were rotated away later than the one at
+// index i, and by the same scheme.
+func newerThan(all []rotated, i int) []rotated {
+	var newer []rotated
+	scheme, _, _ := strings.Cut(all[i].order, " ")
+	for _, r := range all[i+1:] {
+		if s, _, _ := strings.Cut(r.order, " "); s == scheme && r.order != all[i].order {
+			newer = append(newer, r)
+		}
+	}
+	return newer
+}
+
+// place is where reading stopped: the content to look for.
+type place struct {
+	id          fileID
+	first, tail string
+	at          int64
+}
+
+// fits says whether the plain file behind g holds what was read before p.at.
+func (p place) fits(g *generation) bool {
+	if p.at == 0 {
+		return g.id == p.id
+	}
+	if p.first != "" && firstLine(g.fd) != p.first {
+		return false
+	}
+	before := make([]byte, min(p.at, recentBytes))
+	n, err := pread(g.fd, before, p.at-int64(len(before)))
+	return err == nil && n == len(before) && fingerprint(before) == p.tail
+}
+
+// openPlain opens a rotated file if it is the one meant: by inode and content,
+// or (copied, restored) by content alone.
+func (p place) openPlain(path string, byID bool) *generation {
+	g, err := openGeneration(path)
+	if err != nil {
+		return nil
+	}
+	if (byID && g.id.ino != p.id.ino) || (!byID && p.at == 0) || !p.fits(g) || g.startAt(p.at) != nil {
+		g.close()
+		return nil
+	}
+	return g
+}
+
+// openPacked opens a compressed file behind p.at if it holds what was read
+// before.
+func (p place) openPacked(path string) *generation {
+	if p.at == 0 {
+		return nil
+	}
+	g, err := openArchive(path)
+	if err != nil {
+		return nil
+	}
+	if g.first != p.first && p.first != "" || g.skipTo(p) != nil {
+		g.close()
+		return nil
+	}
+	return g
+}
+
+// gzipFile is a gzip stream and the file it comes from.
+type gzipFile struct {
+	io.Reader
+	f *os.File
+}
+
+func (z gzipFile) Close() error { return z.f.Close() }
+
+// openArchive opens a gzip file at its beginning.
+func openArchive(path string) (*generation, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	head := make([]byte, firstBytes)
+	n, err := readUpTo(z, head)
+	if err != nil && n == 0 {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	head = head[:n]
+	g := &generation{
+		fd:      -1,
+		archive: gzipFile{io.MultiReader(bytes.NewReader(head), z), f},
+		first:   firstLineOf(head),
+	}
+	if info, err := f.Stat(); err == nil {
+		g.id = idOf(info)
+	}
+	g.dirty.Store(true)
+	return g, nil
+}
+
+var errOtherContent = errors.New("not the file that was read")
+
+// skipTo reads the archive up to p.at and checks that it is what was read then.
+func (g *generation) skipTo(p place) error {
+	buf := make([]byte, chunkBytes)
+	for g.pos < p.at {
+		n, err := readUpTo(g.archive, buf[:min(int64(len(buf)), p.at-g.pos)])
+		if err != nil || n == 0 {
+			return errOtherContent
+		}
+		g.advance(buf[:n])
+	}
+	if fingerprint(g.recent) != p.tail {
+		return errOtherContent
+	}
+	g.passed(p.at, g.recent)
+	return nil
+}
