@@ -34,10 +34,9 @@ func hashPeer(id string) uint32 {
 	return max(h, 1)
 }
 
-// evidence is what the lines in a host's window show; ev is the deciding one.
-func (j *jail) evidence(id hostID, ev *parser.Event) Evidence {
-	h := j.hosts.get(id)
-	lines := j.hosts.lines(h)
+// evidence is what lines in order of time show, of which sample is the text of
+// some of their peer ids; ev is the deciding event, if there is one.
+func (j *jail) evidence(lines []entry, sample []string, ev *parser.Event) Evidence {
 	e := Evidence{
 		Rules: map[string]int{},
 		First: lines[0].at.time(),
@@ -61,25 +60,16 @@ func (j *jail) evidence(id hostID, ev *parser.Event) Evidence {
 	e.PeerCount = len(peers)
 	e.Ports = sortedKeys(ports)
 	e.Transports = sortedKeys(ways)
-	if w := j.hosts.window(h); w != nil {
-		e.Peers = w.samplePeers(peers)
+	for _, id := range sample {
+		if peers[hashPeer(id)] {
+			e.Peers = append(e.Peers, id)
+		}
 	}
+	slices.Sort(e.Peers)
 	if ev != nil {
 		e.decidedBy(ev)
 	}
 	return e
-}
-
-// samplePeers gives the peer ids kept whose lines are still in the window.
-func (w *window) samplePeers(inside map[uint32]bool) []string {
-	var ids []string
-	for _, id := range w.sample {
-		if inside[hashPeer(id)] {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // decidedBy adds what only the deciding event can tell.

@@ -34,6 +34,14 @@ func (s *Set) hold(j *jail, id hostID, b *ban) ([]Decision, bool) {
 	return []Decision{d}, true
 }
 
+// release ends the hold on a host that is not to be banned any more.
+func (j *jail) release(id hostID) {
+	if h := j.hosts.get(id); h.held {
+		h.held = false
+		j.guard.holding--
+	}
+}
+
 // allows says whether a ban stays within the guard's rate and share, and
 // counts it if so.
 func (s *Set) allows(j *jail, b *ban) bool {
@@ -66,11 +74,11 @@ func (s *Set) Holding(name string, limit int) []Decision {
 	// Held hosts have reached maxretry: they are all on the last level.
 	for id := j.hosts.oldest[levels-1]; id != 0 && len(out) < limit; {
 		h := j.hosts.get(id)
-		if failures, _ := j.guilty(id); h.held {
+		if w := j.live(id, s.start(j)); h.held && w.sum >= j.cfg.MaxRetry {
 			p := h.prefix()
 			out = append(out, Decision{
 				Action: Held, Jail: name, Host: p.Addr(), Prefix: p, At: s.clock.time(),
-				Failures: failures, Evidence: j.evidence(id, nil),
+				Failures: w.sum, Evidence: j.evidence(w.entries(), w.sample, nil),
 			})
 		}
 		id = h.next

@@ -73,6 +73,8 @@ func (s *Set) judge(j *jail, x *sighting, rule uint16) []Decision {
 	var out []Decision
 	if failures, ok := j.guilty(id); ok {
 		out = s.sentence(j, id, x, failures)
+	} else {
+		j.release(id)
 	}
 	s.bound(j)
 	return out
@@ -152,8 +154,13 @@ func (j *jail) guilty(id hostID) (failures int64, ok bool) {
 		f := int64(h.first.weight)
 		return f, f >= j.cfg.MaxRetry && peers >= j.cfg.MinPeers
 	}
-	allowed := int64(max(1, min(w.returning, j.cfg.NATPeers)))
-	return w.sum, w.sum >= j.cfg.MaxRetry*allowed && len(w.seen) >= j.cfg.MinPeers
+	return w.sum, w.sum >= j.allowed(w) && len(w.seen) >= j.cfg.MinPeers
+}
+
+// allowed is how many failures the jail bans at: more where several peers come
+// back behind one address.
+func (j *jail) allowed(w *window) int64 {
+	return j.cfg.MaxRetry * int64(max(1, min(w.returning, j.cfg.NATPeers)))
 }
 
 // sentence bans a host, or holds the ban back.
@@ -161,7 +168,7 @@ func (s *Set) sentence(j *jail, id hostID, x *sighting, failures int64) []Decisi
 	h := j.hosts.get(id)
 	b := &ban{jail: j, at: s.clock}
 	b.Host, b.Prefix, b.Failures = x.host, h.prefix(), failures
-	b.Evidence = j.evidence(id, x.event)
+	b.Evidence = j.evidence(j.hosts.lines(h), j.hosts.sample(h), x.event)
 	b.until = s.clock.add(s.banTime(j, b.Prefix))
 	if held, ok := s.hold(j, id, b); ok {
 		return held
@@ -186,11 +193,8 @@ func (s *Set) enforce(j *jail, b *ban) []Decision {
 
 // forget drops a host and its window.
 func (j *jail) forget(id hostID) {
-	h := j.hosts.get(id)
-	if h.held {
-		j.guard.holding--
-	}
-	j.events -= len(j.hosts.lines(h))
+	j.release(id)
+	j.events -= len(j.hosts.lines(j.hosts.get(id)))
 	j.hosts.remove(id)
 }
 

@@ -181,30 +181,27 @@ func (s *Set) InForce() iter.Seq[Decision] {
 	}
 }
 
-// Banned gives the ban of exactly this prefix that ends last, whichever jail
-// set it.
-func (s *Set) Banned(prefix netip.Prefix) (Decision, bool) {
+// Lookup says whether any jail bans exactly this prefix, and until when: the
+// latest end of all its bans, zero for a ban for ever.
+func (s *Set) Lookup(prefix netip.Prefix) (until time.Time, banned bool) {
 	if !prefix.IsValid() {
-		return Decision{}, false
+		return time.Time{}, false
 	}
-	var last *ban
+	var last instant
 	for b := range s.prefixes.on(plain(prefix)) {
-		if last == nil || b.until > last.until {
-			last = b
-		}
+		banned = true
+		last = max(last, b.until)
 	}
-	if last == nil {
-		return Decision{}, false
-	}
-	return last.Decision, true
+	return last.timeOrZero(), banned
 }
 
-// Prefixes gives every prefix that is banned once, with the latest end of its
-// bans (zero: for ever), in no particular order: what a firewall should hold.
+// Prefixes gives every prefix that is banned, each once, with the latest end of
+// its bans (zero: for ever), in no particular order: what a firewall should
+// hold.
 func (s *Set) Prefixes() iter.Seq2[netip.Prefix, time.Time] {
 	return func(yield func(netip.Prefix, time.Time) bool) {
 		for p := range s.prefixes.table.All() {
-			if b, _ := s.Banned(p); !yield(p, b.Until) {
+			if until, _ := s.Lookup(p); !yield(p, until) {
 				return
 			}
 		}
@@ -215,6 +212,9 @@ func (s *Set) Prefixes() iter.Seq2[netip.Prefix, time.Time] {
 // itself and of networks around it, then of parts of it; each group from the
 // widest to the narrowest prefix.
 func (s *Set) Covering(prefix netip.Prefix) []Decision {
+	if !prefix.IsValid() {
+		return nil
+	}
 	var out []Decision
 	prefix = plain(prefix)
 	for b := range s.prefixes.covering(prefix) {

@@ -232,7 +232,7 @@ func TestModel(t *testing.T) {
 					t.Fatalf("workload %d, advance after event %d:\ngot\n%swant\n%s", seed, i, got, want)
 				}
 			case 2:
-				if d, err := s.Reconfigure([]Config{w.cfg}); err != nil || d != nil {
+				if d, err := s.Reconfigure(m.clock, []Config{w.cfg}); err != nil || d != nil {
 					t.Fatalf("reload: %v, %v", d, err)
 				}
 			}

@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Reconfigure takes another configuration over without losing what still has a
 // meaning. A jail that keeps its name keeps its bans, with the end they have,
 // and its windows: all of them, but for lines of rules that it no longer
 // counts and IPv6 hosts when its ipv6prefix changes. The bans of a jail that is
-// gone are lifted, and those that ignoreip forbids now. After an error, which
-// joins every Problem, nothing has changed.
-func (s *Set) Reconfigure(jails []Config) ([]Decision, error) {
+// gone are lifted, and those that ignoreip forbids now. The Unbans that now
+// brings come first. After an error, which joins every Problem, nothing has
+// changed.
+func (s *Set) Reconfigure(now time.Time, jails []Config) ([]Decision, error) {
 	if err := validateAll(jails); err != nil {
 		return nil, err
 	}
@@ -24,9 +26,10 @@ func (s *Set) Reconfigure(jails []Config) ([]Decision, error) {
 		}
 		next[i] = j
 	}
-	out := s.liftAll(slices.DeleteFunc(slices.Clone(s.jails), func(j *jail) bool {
+	out := s.expire(toInstant(now))
+	out = append(out, s.liftAll(slices.DeleteFunc(slices.Clone(s.jails), func(j *jail) bool {
 		return slices.ContainsFunc(next, func(n *jail) bool { return n.cfg.Name == j.cfg.Name })
-	}))
+	}))...)
 	for i, n := range next {
 		if old := s.jail(n.cfg.Name); old != nil {
 			next[i] = s.carryOver(old, n)

@@ -1,0 +1,77 @@
+package jail
+
+import "net/netip"
+
+// HostStatus is what one jail knows of one host.
+type HostStatus struct {
+	Jail string
+	// Prefix is what the host is judged by in this jail.
+	Prefix netip.Prefix
+	// Failures are inside the window now, Allowed is the number at which the
+	// host is banned: maxretry, times its returning peers where natpeers
+	// allows for them.
+	Failures, Allowed int64
+	// EarlierBans are remembered, and make the next ban longer.
+	EarlierBans int
+	// Held says that the guard holds the host's ban back.
+	Held bool
+	// Evidence is what the window shows, without a deciding line.
+	Evidence Evidence
+	// Ban is the ban in force on the host or on a network around it, nil if
+	// this jail has none.
+	Ban *Decision
+}
+
+// Host gives what each jail that knows an address knows of it, Manual last.
+func (s *Set) Host(addr netip.Addr) []HostStatus {
+	if !addr.IsValid() {
+		return nil
+	}
+	addr = addr.Unmap().WithZone("")
+	var out []HostStatus
+	for _, j := range s.all() {
+		st := HostStatus{Jail: j.cfg.Name, Prefix: s.hostPrefix(j, addr), Allowed: j.cfg.MaxRetry}
+		st.EarlierBans = j.past.earlier(st.Prefix, s.clock)
+		for _, b := range s.coveringHost(addr) {
+			if b.jail == j {
+				d := b.Decision
+				st.Ban = &d
+			}
+		}
+		j.describe(&st, s.start(j))
+		if st.Failures > 0 || st.EarlierBans > 0 || st.Ban != nil {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
+// describe fills in what the host's window shows from start on.
+func (j *jail) describe(st *HostStatus, start instant) {
+	id := j.hosts.find(st.Prefix)
+	if id == 0 {
+		return
+	}
+	w := j.live(id, start)
+	st.Failures, st.Allowed = w.sum, j.allowed(w)
+	if w.sum > 0 {
+		st.Held = j.hosts.get(id).held
+		st.Evidence = j.evidence(w.entries(), w.sample, nil)
+	}
+}
+
+// live is a copy of a host's window as it is at the clock: the host's own is
+// brought up to the clock only by its next event.
+func (j *jail) live(id hostID, start instant) *window {
+	h := j.hosts.get(id)
+	w := &window{sample: j.hosts.sample(h)}
+	if j.countsPeers() {
+		w.seen = map[uint32]int{}
+	}
+	for _, l := range j.hosts.lines(h) {
+		if l.at >= start {
+			w.add(l)
+		}
+	}
+	return w
+}
