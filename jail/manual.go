@@ -181,18 +181,22 @@ func (s *Set) InForce() iter.Seq[Decision] {
 	}
 }
 
-// Lookup says whether any jail bans exactly this prefix, and until when: the
-// latest end of all its bans, zero for a ban for ever.
-func (s *Set) Lookup(prefix netip.Prefix) (until time.Time, banned bool) {
+// Banned gives the ban of exactly this prefix that ends last, whichever jail
+// set it.
+func (s *Set) Banned(prefix netip.Prefix) (Decision, bool) {
 	if !prefix.IsValid() {
-		return time.Time{}, false
+		return Decision{}, false
 	}
-	var last instant
+	var last *ban
 	for b := range s.prefixes.on(plain(prefix)) {
-		banned = true
-		last = max(last, b.until)
+		if last == nil || b.until > last.until {
+			last = b
+		}
 	}
-	return last.timeOrZero(), banned
+	if last == nil {
+		return Decision{}, false
+	}
+	return last.Decision, true
 }
 
 // Prefixes gives every prefix that is banned, each once, with the latest end of
@@ -201,7 +205,7 @@ func (s *Set) Lookup(prefix netip.Prefix) (until time.Time, banned bool) {
 func (s *Set) Prefixes() iter.Seq2[netip.Prefix, time.Time] {
 	return func(yield func(netip.Prefix, time.Time) bool) {
 		for p := range s.prefixes.table.All() {
-			if until, _ := s.Lookup(p); !yield(p, until) {
+			if b, _ := s.Banned(p); !yield(p, b.Until) {
 				return
 			}
 		}
