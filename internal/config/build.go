@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 // build fills c from the merged files.
 func (l *loader) build(c *Config, n *node) {
 	top := l.section("", "", n)
+	top.ruleFiles(c)
 	if n, ok := top.get("source"); ok {
 		for _, s := range l.section("source", "source", n).sub("source.*") {
 			c.Sources = append(c.Sources, s.source())
@@ -39,6 +41,41 @@ func (l *loader) build(c *Config, n *node) {
 		l.section("daemon", "daemon", n).daemon(&c.Daemon)
 	}
 	top.done()
+}
+
+// ruleFiles adds the operator's own rules to the built-in ones.
+func (s *section) ruleFiles(c *Config) {
+	var globs []string
+	s.strings("rulefiles", &globs, func(glob string) error {
+		if err := absoluteGlob(glob); err != nil {
+			return err
+		}
+		paths, _ := filepath.Glob(glob) // its syntax is right
+		if len(paths) == 0 {
+			return fmt.Errorf("%q is no file", glob)
+		}
+		for _, path := range paths {
+			if err := addRules(c.Ruleset, path); err != nil {
+				return err
+			}
+		}
+		c.Warnings = append(c.Warnings, writableByOthers(paths)...)
+		return nil
+	})
+}
+
+// addRules adds the rules of one file, if all of them are right.
+func addRules(rs *parser.Ruleset, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	more, err := parser.LoadRules(path, f)
+	if err != nil {
+		return err
+	}
+	return rs.Add(more)
 }
 
 func (s *section) source() Source {

@@ -194,7 +194,9 @@ func (s *section) strings(key string, to *[]string, valid func(string) error) {
 		}
 		if valid != nil {
 			if err := valid(v); err != nil {
-				s.l.problem(item, s.key(key), err.Error(), "")
+				for _, one := range flatten(err) {
+					s.l.problem(item, s.key(key), one.Error(), "")
+				}
 				continue
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 )
@@ -51,7 +52,8 @@ func parse(f *file) (*node, error) {
 		var syntax toml.ParseError
 		if errors.As(err, &syntax) {
 			return nil, Problem{File: f.path, Line: syntax.Position.Line, Column: syntax.Position.Col,
-				Key: syntax.LastKey, Msg: syntax.Message, Hint: "this is no valid TOML; the fault may also be just before it"}
+				Key: syntax.LastKey, Msg: strings.TrimSuffix(syntax.Message, "."),
+				Hint: `this is no valid TOML: text and durations stand in "quotes", and the fault may be just before this place`}
 		}
 		return nil, Problem{File: f.path, Msg: err.Error()}
 	}
