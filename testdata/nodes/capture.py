@@ -109,7 +109,7 @@ def rust_junk(path, fmt, rust_log, acts, app=""):
 
 
 def rust_stall(path):
-    n = Node("rust", path, {"RUST_LOG": ADVISED, "APP": "avail"}, both())
+    n = Node("rust", path, {"RUST_LOG": ADVISED + ",info", "APP": "avail"}, both())
     n.stranger("noise-stall")
     n.close()
 
@@ -145,14 +145,15 @@ def rust_dns4(path, fmt, rust_log=ADVISED):
     n.close()
 
 
-def rust_relay(path):
+def rust_relay(path, fmt, rust_log):
     quiet = {"SEED": "2", "RUST_LOG": ""}
     relay = lab.start("relay", PROGRAMS["rust"] + ["relay", f"/ip4/{lab.RELAY}/tcp/4001"], open(os.devnull, "w"), quiet)
     lab.wait_listening("relay", 4001)
     circuit = f"/ip4/{lab.RELAY}/tcp/4001/p2p/{RELAY_ID}/p2p-circuit"
-    n = Node("rust", path, {"RUST_LOG": ADVISED, "APP": "avail"}, [*both(), circuit])
+    n = Node("rust", path, {"RUST_LOG": rust_log, "APP": "avail", "LOG_FORMAT": fmt}, [*both(), circuit])
     time.sleep(1.5)
     n.honest(addr=f"{circuit}/p2p/{NODE_ID}")
+    n.honest("writer", addr=f"{circuit}/p2p/{NODE_ID}", SEED="4", SPOIL_RELAYED="1")
     n.close()
     lab.stop(relay)
 
@@ -192,7 +193,8 @@ RUST |= {
     "dialer-gives-up": rust_give_up,
     "outbound-full": lambda p: rust_outbound(p, "full"),
     "outbound-json": lambda p: rust_outbound(p, "json"),
-    "relay": rust_relay,
+    "relay-full": lambda p: rust_relay(p, "full", ADVISED + ",info"),
+    "relay-narrow-json": lambda p: rust_relay(p, "json", NARROW + ",info"),
     "quic": rust_quic,
 }
 RUST |= {f"identify-{h}-{f}": (lambda p, f=f, h=h: rust_identify(p, f, h)) for f, h in
@@ -282,7 +284,6 @@ JS = {
     "refusals-prefixed-coloured": lambda p: js_refusals(p, DEBUG="node-a:" + CM, LOG_PREFIX="node-a", DEBUG_COLORS="1"),
     "refusals-all": lambda p: js_refusals(p, DEBUG="libp2p:*"),
     "junk-inbound-errors": lambda p: js_junk(p, DEBUG=INBOUND),
-    "max-connections": lambda p: js_global(p, MAX_CONNECTIONS="1"),
     "max-pending": lambda p: js_global(p, MAX_PENDING="1"),
     "gater-encrypted": lambda p: js_junk(p, DEBUG=INBOUND, GATE="encrypted"),
     "forged-mss-all": lambda p: js_forged(p, "libp2p:*"),
@@ -295,6 +296,9 @@ JS = {
 
 
 # --- py-libp2p -----------------------------------------------------------
+
+SWARM_GATE = "libp2p.network.swarm:DEBUG,libp2p.network.connection_gate:DEBUG"
+
 
 def py_junk(path, program, debug):
     n = Node(program, path, {"LIBP2P_DEBUG": debug, "DENY": lab.DENIED}, both()[:1])
@@ -326,21 +330,18 @@ def py_stream(path, program):
 
 
 def py_identify(path, program):
-    n = Node(program, path, {"LIBP2P_DEBUG": "DEBUG"}, both()[:1])
+    n = Node(program, path, {"LIBP2P_DEBUG": "host:DEBUG,identity:DEBUG"}, both()[:1])
     text = "x\\n" + FORGED["py"] + "\\ny"
     n.honest("writer", program="rust", AGENT=text, ADVERTISE_DNS4=text)
     n.close()
 
 
-def py_outbound(path, program):
+def py_outbound(path, program, deny):
+    """The node dials a junk server, or is kept from it by its own gate."""
     server = lab.start("stranger", ["python3", f"{HERE}/stranger.py", "serve-junk", lab.JUNK_SERVER, "9999"], None)
     lab.wait_listening("stranger", 9999)
-    n = Node(program, path, {"LIBP2P_DEBUG": "network.swarm:DEBUG,network.connection_gate:DEBUG", "DENY": lab.DENIED,
-                             "ALSO_DIAL": f"/ip4/{lab.JUNK_SERVER}/tcp/9999/p2p/{RELAY_ID}"}, both()[:1])
-    time.sleep(3)
-    n.close()
-    n = Node(program, path + ".denied", {"LIBP2P_DEBUG": "network.swarm:DEBUG,network.connection_gate:DEBUG", "DENY": lab.JUNK_SERVER,
-                             "ALSO_DIAL": f"/ip4/{lab.JUNK_SERVER}/tcp/9999/p2p/{RELAY_ID}"}, both()[:1])
+    env = {"LIBP2P_DEBUG": SWARM_GATE, "DENY": deny, "ALSO_DIAL": f"/ip4/{lab.JUNK_SERVER}/tcp/9999/p2p/{RELAY_ID}"}
+    n = Node(program, path, env, both()[:1])
     time.sleep(3)
     n.close()
     lab.stop(server)
@@ -348,8 +349,7 @@ def py_outbound(path, program):
 
 def py_set(program):
     return {
-        "junk-debug": lambda p: py_junk(p, program, "DEBUG"),
-        "junk-swarm-gate": lambda p: py_junk(p, program, "libp2p.network.swarm:DEBUG,libp2p.network.connection_gate:DEBUG"),
+        "junk-swarm-gate": lambda p: py_junk(p, program, SWARM_GATE),
         "junk-error": lambda p: py_junk(p, program, "ERROR"),
         "ipv6": lambda p: py_v6(p, program),
         "forged-header": lambda p: py_forged(p, program, "libp2p.network.swarm:DEBUG", "header-text"),
@@ -357,7 +357,8 @@ def py_set(program):
         "forged-protocol": lambda p: py_forged(p, program, "DEBUG", "text"),
         "forged-stream": lambda p: py_stream(p, program),
         "identify": lambda p: py_identify(p, program),
-        "outbound": lambda p: py_outbound(p, program),
+        "outbound": lambda p: py_outbound(p, program, lab.DENIED),
+        "outbound-denied": lambda p: py_outbound(p, program, lab.JUNK_SERVER),
     }
 
 

@@ -19,7 +19,6 @@ const env = process.env
 
 const connectionManager = {}
 if (env.DENY) connectionManager.deny = env.DENY.split(',')
-if (env.MAX_CONNECTIONS) connectionManager.maxConnections = Number(env.MAX_CONNECTIONS)
 if (env.MAX_PENDING) connectionManager.maxIncomingPendingConnections = Number(env.MAX_PENDING)
 if (env.THRESHOLD) connectionManager.inboundConnectionThreshold = Number(env.THRESHOLD)
 

@@ -37,8 +37,6 @@ async def main():
     config = ConnectionConfig()
     if os.environ.get("DENY"):
         config.deny_list = os.environ["DENY"].split(",")
-    if os.environ.get("MAX_CONNECTIONS"):
-        config.max_connections = int(os.environ["MAX_CONNECTIONS"])
     seed = bytes([int(os.environ.get("SEED", "1"))] * 32)
     host = new_host(key_pair=create_new_key_pair(seed), connection_config=config)
     listen = [Multiaddr(addr)] if mode == "listen" else []

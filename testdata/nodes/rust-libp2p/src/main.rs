@@ -52,6 +52,13 @@ fn keypair() -> Keypair {
     Keypair::ed25519_from_bytes([seed; 32]).expect("32 bytes")
 }
 
+/// SPOIL_RELAYED makes every handshake over a relay fail: the two sides' noise
+/// prologues differ.
+fn relay_noise(key: &Keypair) -> Result<noise::Config, noise::Error> {
+    let prologue = var("SPOIL_RELAYED").unwrap_or_default().into_bytes();
+    Ok(noise::Config::new(key)?.with_prologue(prologue))
+}
+
 fn swarm(mode: &str) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
     let agent = var("AGENT").unwrap_or_else(|| "rust-node/0.0.0".into());
     let relaying = mode == "relay";
@@ -63,7 +70,7 @@ fn swarm(mode: &str) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
             yamux::Config::default,
         )?
         .with_quic()
-        .with_relay_client(noise::Config::new, yamux::Config::default)?
+        .with_relay_client(relay_noise, yamux::Config::default)?
         .with_behaviour(|key: &Keypair, relay_client| Behaviour {
             identify: identify::Behaviour::new(
                 identify::Config::new("/node/1.0.0".into(), key.public())
