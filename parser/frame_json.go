@@ -37,8 +37,8 @@ type jsonLayout struct {
 	// time, level and message are keys that must be there; logger and source
 	// may be.
 	time, level, message, logger, source string
-	// more reads what only this layout has, instead of the other members.
-	more func(j *jsonLine) bool
+	// more reads the other members where they are not simply fields.
+	more func(j *jsonLine, l *jsonLayout) bool
 }
 
 // jsonLayouts are tried in order.
@@ -47,6 +47,14 @@ var jsonLayouts = [...]jsonLayout{
 	// with its own.
 	{format: fmtSlogJSON, first: "ts", time: "ts", level: "level", message: "msg", logger: "logger", source: "source"},
 	{format: fmtSlogJSON, first: "time", time: "time", level: "level", message: "msg", logger: "logger", source: "source"},
+	// nim-chronicles.
+	{format: fmtChroniclesJSON, time: "ts", level: "lvl", message: "msg", logger: "topics", source: "file"},
+	// Rust's tracing-subscriber; the message stands in "fields", or beside it
+	// when the layer flattens events.
+	{format: fmtTracingJSON, time: "timestamp", level: "level", message: "fields", logger: "target", more: tracingJSON},
+	{format: fmtTracingJSON, time: "timestamp", level: "level", message: "message", logger: "target", more: tracingJSON},
+	// logrus's JSONFormatter, which sorts the keys; "package" is Prysm's.
+	{format: fmtLogrusJSON, time: "time", level: "level", message: "msg", logger: "package", source: "func"},
 	// zap's JSON encoder, as ipfs/go-log v2 sets it up.
 	{format: fmtGoLogJSON, time: "ts", level: "level", message: "msg", logger: "logger", source: "caller"},
 }
@@ -99,7 +107,7 @@ func (j *jsonLine) fill(l *jsonLayout) bool {
 	case j.res.failed():
 		return true
 	case l.more != nil:
-		return l.more(j)
+		return l.more(j, l)
 	case l.format == fmtGoLogJSON && rec.Logger == canonicalLogger:
 		return j.canonical(find(j.members, l.message))
 	}

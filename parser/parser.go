@@ -102,7 +102,7 @@ func (p *Parser) frame(s string, res *Result) {
 	}
 	for i := range framers {
 		fr := &framers[i]
-		if strings.IndexByte(fr.first, s[0]) < 0 {
+		if fr.first != "" && strings.IndexByte(fr.first, s[0]) < 0 {
 			continue
 		}
 		if fr.frame(s, res) && (p.pinned == fmtNone || p.pinned == res.format) {

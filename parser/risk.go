@@ -46,7 +46,30 @@ var risks = [...]risk{
 			Formats: []string{formatNames[fmtGoLogConsole]},
 		},
 		formats: 1 << fmtGoLogConsole,
-		needles: []string{"net/identify"},
+		needles: []string{identifyLogger},
+	},
+	{
+		Risk: Risk{
+			Bit: RiskMultistream, Name: "multistream-handle",
+			Summary: "js-libp2p's multistream loggers print a peer's protocol names raw: a stranger can write whole lines, any address in them, before he has authenticated",
+			Setting: "DEBUG=libp2p:connection-manager (exactly, without a star), or DEBUG='libp2p:*,-*:mss:*'",
+			Formats: []string{formatNames[fmtWeald]},
+		},
+		formats: 1 << fmtWeald,
+		needles: []string{":mss:handle"},
+	},
+	{
+		Risk: Risk{
+			Bit: RiskDisplay, Name: "tracing-display",
+			Summary: "the node prints a peer's own text (its identify agent) with Display in tracing's text format: a peer can write whole lines, any address in them",
+			Setting: "JSON output for the log (tracing_subscriber's .json()), which escapes newlines",
+			Formats: []string{
+				formatNames[fmtTracingFull], formatNames[fmtTracingCompact], formatNames[fmtPolkadot],
+				formatNames[fmtLighthouse], formatNames[fmtLighthouseSlog],
+			},
+		},
+		formats: 1<<fmtTracingFull | 1<<fmtTracingCompact | 1<<fmtPolkadot | 1<<fmtLighthouse | 1<<fmtLighthouseSlog,
+		needles: peerTextFields[:],
 	},
 }
 
