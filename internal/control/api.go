@@ -22,11 +22,21 @@ type Ban struct {
 	Until    *time.Time   `json:"until"` // null: for ever
 	Failures int64        `json:"failures,omitempty"`
 	// Rules counts the lines behind the ban by rule.
-	Rules  map[string]int `json:"rules,omitempty"`
-	First  *time.Time     `json:"first,omitempty"`
-	Last   *time.Time     `json:"last,omitempty"`
-	Line   string         `json:"line,omitempty"`
-	Reason string         `json:"reason,omitempty"`
+	Rules map[string]int `json:"rules,omitempty"`
+	First *time.Time     `json:"first,omitempty"`
+	Last  *time.Time     `json:"last,omitempty"`
+	// Peers are peer ids seen, a bounded sample; PeerCount is how many there were.
+	Peers     []string `json:"peers,omitempty"`
+	PeerCount int      `json:"peer_count,omitempty"`
+	// Ports and Transports are those the host came from, a bounded sample.
+	Ports      []uint16 `json:"ports,omitempty"`
+	Transports []string `json:"transports,omitempty"`
+	// Line is the line that decided.
+	Line string `json:"line,omitempty"`
+	// Reason is the operator's, for a ban by hand.
+	Reason string `json:"reason,omitempty"`
+	// Folded counts the single bans a ban of a network took in.
+	Folded int `json:"folded,omitempty"`
 }
 
 // Status is the answer of GET /v1/status. Everything in it is cheap to gather.
@@ -90,8 +100,10 @@ type JailStatus struct {
 	Ignored  int64 `json:"ignored"`
 	// Evicted counts hosts forgotten because the table was full.
 	Evicted int64 `json:"evicted"`
-	// Holding says that the eclipse guard is holding automatic bans back.
-	Holding bool `json:"holding"`
+	// Holding is how many bans the eclipse guard holds back now, Held how many
+	// it has held back since the start.
+	Holding int   `json:"holding"`
+	Held    int64 `json:"held"`
 }
 
 // FirewallStatus is the enforcer.
@@ -141,7 +153,7 @@ type ReloadReply struct {
 
 // Event is one line of GET /v1/events.
 type Event struct {
-	// Type is "ban", "unban", "alarm" or "lost".
+	// Type is "ban", "unban", "held" (by the eclipse guard), "alarm" or "lost".
 	Type string    `json:"type"`
 	Time time.Time `json:"time"`
 	Ban  *Ban      `json:"ban,omitempty"`

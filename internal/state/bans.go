@@ -82,6 +82,33 @@ func (s *Store) loadBans(ctx context.Context, tx *sql.Tx) ([]jail.Decision, erro
 	if err != nil {
 		return nil, err
 	}
+	return s.scanBans(rows)
+}
+
+// BansAfter gives the next bans in force, at most limit, in the order of jail
+// and prefix (as text): those behind after, or the first ones if that is nil;
+// of one jail, or of all if name is empty. A long list read so, page by page,
+// holds nobody else up.
+func (s *Store) BansAfter(ctx context.Context, after *jail.Decision, name string, limit int) ([]jail.Decision, error) {
+	var afterJail, afterPrefix string
+	if after != nil {
+		afterJail, afterPrefix = after.Jail, after.Prefix.String()
+	}
+	rows, err := s.db.QueryContext(ctx, `SELECT jail, prefix, decision, sum FROM bans
+		WHERE (jail, prefix) > (?, ?) AND (? = '' OR jail = ?) ORDER BY jail, prefix LIMIT ?`,
+		afterJail, afterPrefix, name, name, limit)
+	if err != nil {
+		return nil, s.classify("listing the bans in", err)
+	}
+	bans, err := s.scanBans(rows)
+	if err != nil {
+		return nil, s.classify("listing the bans in", err)
+	}
+	return bans, nil
+}
+
+// scanBans reads rows of jail, prefix, decision and sum, and closes them.
+func (s *Store) scanBans(rows *sql.Rows) ([]jail.Decision, error) {
 	defer rows.Close()
 	var bans []jail.Decision
 	for rows.Next() {

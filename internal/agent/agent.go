@@ -1,0 +1,201 @@
+// Package agent wires the daemon together and runs it: sources give lines, the
+// engine judges them, the enforcer brings the bans to the firewall, and the
+// control socket answers. It also replays captures through the same readers
+// and jails. What is decided is decided in parser and jail; here it is owned,
+// saved and passed on.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/p2pban/p2pban/firewall"
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/internal/state"
+	"github.com/p2pban/p2pban/jail"
+	"github.com/p2pban/p2pban/sources"
+)
+
+// Options are what the daemon is started with.
+type Options struct {
+	Config *config.Config
+	// Load reads the configuration again, for reload.
+	Load func() (*config.Config, error)
+	// Reload gets a value when the operator asks for a reload by a signal.
+	Reload <-chan os.Signal
+	Log    *slog.Logger
+	// Out is where the print backend writes.
+	Out     io.Writer
+	Version string
+}
+
+// Run is the daemon. It returns when ctx ends, or with what kept it from
+// working. The bans stay in the firewall.
+func Run(ctx context.Context, o Options) error {
+	cfg := o.Config
+	if len(cfg.Sources) == 0 {
+		return errors.New("there is no log to watch\nname one with --file or --unit, or as a [source.NAME] in the configuration")
+	}
+	listener, err := control.Listen(cfg.Daemon.Socket)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	store, err := openState(cfg.Daemon.State, o.Log)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	a, err := build(ctx, o, store)
+	if err != nil {
+		return err
+	}
+	return a.run(ctx, listener)
+}
+
+// agent is a daemon that is built and not yet running.
+type agent struct {
+	engine *engine
+	desk   *desk
+	log    *slog.Logger
+	reload <-chan os.Signal
+}
+
+// openState opens the state file. One that is damaged is kept under another
+// name: the bans in it may be gone, but the daemon must not stay down.
+func openState(path string, log *slog.Logger) (*state.Store, error) {
+	store, aside, err := state.OpenOrSetAside(path)
+	if err != nil {
+		return nil, err
+	}
+	if aside != "" {
+		log.Error("the state file was damaged; it was set aside and a new one begun", "kept", aside)
+	}
+	return store, nil
+}
+
+// build makes everything and starts nothing.
+func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
+	cfg := o.Config
+	saved, err := store.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	jails, dropped, err := restoreJails(cfg.Jails, jail.Options{Protected: findProtected(o.Log)}, saved, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.SaveDecisions(ctx, unbansOf(dropped, time.Now())); err != nil {
+		return nil, err
+	}
+	b := newBus()
+	e := &engine{
+		log: o.Log, now: time.Now, started: time.Now(), version: o.Version, config: cfg.Path,
+		jails: jails, store: store, bus: b,
+		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
+		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()),
+		checkpoints: make(chan state.Checkpoint), cursors: saved.Checkpoint.Cursors,
+		watched: map[string]watched{},
+	}
+	if e.cursors == nil {
+		e.cursors = map[string]string{}
+	}
+	backend, name, err := openBackend(cfg.Firewall, o.Out)
+	if err != nil {
+		return nil, err
+	}
+	f := newEnforcer(name, backend, o.Log, nil)
+	f.inForce = func(ctx context.Context) ([]firewall.Ban, error) { return e.inForce(ctx, f) }
+	e.enforcers = append(e.enforcers, f)
+	if err := f.first(ctx, e.listBans()); err != nil {
+		return nil, err
+	}
+	for _, spec := range cfg.Sources {
+		s, err := e.newSource(spec, cfg)
+		if err != nil {
+			return nil, err
+		}
+		e.sources = append(e.sources, s)
+	}
+	return &agent{engine: e, desk: &desk{engine: e, load: o.Load, running: cfg}, log: o.Log, reload: o.Reload}, nil
+}
+
+// run starts every task and waits for the end of all.
+func (a *agent) run(ctx context.Context, l net.Listener) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.engine.Run(ctx) })
+	group.Go(func() error { return a.engine.saveCheckpoints(ctx) })
+	for _, f := range a.engine.enforcers {
+		group.Go(func() error { return f.Run(ctx) })
+	}
+	a.engine.startSource = func(s *source) {
+		sctx, stop := context.WithCancel(ctx)
+		s.stop, s.ended = stop, make(chan struct{})
+		group.Go(func() error {
+			defer close(s.ended)
+			return s.Run(sctx, a.engine.batches)
+		})
+	}
+	for _, s := range a.engine.sources {
+		a.engine.startSource(s)
+	}
+	server := &control.Server{Listener: l, Daemon: a.desk, Log: a.log}
+	group.Go(func() error { return server.Run(ctx) })
+	group.Go(func() error { return a.reloads(ctx) })
+	// systemd ignores it where the unit is not of Type=notify.
+	daemon.SdNotify(false, daemon.SdNotifyReady)
+	a.log.Info("watching", "bans", len(a.engine.listBans()), "sources", len(a.engine.sources), "jails", len(a.engine.jails.Jails()), "config", a.engine.configName())
+	err := group.Wait()
+	daemon.SdNotify(false, daemon.SdNotifyStopping)
+	return err
+}
+
+// reloads answers signals as POST /v1/reload does.
+func (a *agent) reloads(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.reload:
+			reply, err := a.desk.Reload(ctx)
+			if err != nil {
+				a.log.Error("not reloaded; the old configuration stays", "error", err)
+				continue
+			}
+			a.log.Info("reloaded", "changes", reply.Changes)
+		}
+	}
+}
+
+// openBackend makes the firewall backend that is configured.
+func openBackend(c config.Firewall, out io.Writer) (firewall.Backend, string, error) {
+	switch c.Backend {
+	case "print":
+		return firewall.NewPrint(out), "print", nil
+	case "auto", "nftables":
+		b, err := firewall.NewNFTables(firewall.NFTablesOptions{Ports: c.Ports, Protocols: c.Protocols})
+		if err != nil {
+			return nil, "", withHint(err)
+		}
+		return b, "nftables", nil
+	}
+	return nil, "", fmt.Errorf("no firewall backend %q", c.Backend)
+}
+
+// withHint adds what an operator can do about a firewall's error.
+func withHint(err error) error {
+	if hint := firewall.Hint(err); hint != "" {
+		return fmt.Errorf("%w\n%s", err, hint)
+	}
+	return err
+}

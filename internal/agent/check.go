@@ -1,0 +1,310 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/p2pban/p2pban/firewall"
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/sources"
+)
+
+// Bounds of a check: it looks at what was logged last.
+const (
+	checkBytes   = 32 << 20         // of each file
+	checkSince   = 24 * time.Hour   // of a journal
+	checkTimeout = 10 * time.Second // for one journal
+)
+
+// Level is how bad a finding is.
+type Level string
+
+// The levels: a warning works but is risky, a problem does not work.
+const (
+	OK      Level = "ok"
+	Warning Level = "warning"
+	Trouble Level = "problem"
+)
+
+// Finding is one thing a check looked at.
+type Finding struct {
+	Level Level  `json:"level"`
+	About string `json:"about"` // "source kubo", "firewall"
+	What  string `json:"what"`
+	Fix   string `json:"fix,omitempty"`
+}
+
+// Check looks at everything the daemon would need. It changes nothing.
+func Check(ctx context.Context, cfg *config.Config) []Finding {
+	c := &checker{cfg: cfg}
+	c.config()
+	for _, s := range cfg.Sources {
+		c.source(ctx, s)
+	}
+	c.firewall()
+	c.state()
+	c.daemon(ctx)
+	return c.findings
+}
+
+type checker struct {
+	cfg      *config.Config
+	findings []Finding
+}
+
+func (c *checker) add(l Level, about, what, fix string) {
+	c.findings = append(c.findings, Finding{l, about, what, fix})
+}
+
+func (c *checker) config() {
+	names := make([]string, len(c.cfg.Jails))
+	for i, j := range c.cfg.Jails {
+		names[i] = j.Name
+	}
+	from := "built-in defaults"
+	if c.cfg.Path != "" {
+		from = strings.Join(c.cfg.Files, ", ")
+	}
+	c.add(OK, "configuration", fmt.Sprintf("%s: jails %s", from, strings.Join(names, ", ")), "")
+	for _, w := range c.cfg.Warnings {
+		c.add(Warning, "configuration", w.Error(), "")
+	}
+	if len(c.cfg.Sources) == 0 {
+		c.add(Trouble, "configuration", "there is no log to watch", `add [source.NAME] with unit = "ipfs.service" or file = "/var/log/ipfs/*.log", or run with --unit or --file`)
+	}
+}
+
+// source reads what was logged last and says what became of it.
+func (c *checker) source(ctx context.Context, spec config.Source) {
+	about := "source " + spec.Name
+	p, err := NewParser(c.cfg, spec.Format)
+	if err != nil {
+		c.add(Trouble, about, err.Error(), "")
+		return
+	}
+	r := &reader{parser: p, trust: spec.Trust}
+	if len(spec.Files) > 0 {
+		c.files(about, spec, r)
+	} else if !c.units(ctx, about, spec, r) {
+		return
+	}
+	c.seen(about, spec, r)
+}
+
+// files reads the end of every file.
+func (c *checker) files(about string, spec config.Source, r *reader) {
+	for _, pattern := range spec.Files {
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			c.add(Warning, about, "no file "+pattern+" yet", "it is waited for; is this where the node logs?")
+		}
+		for _, path := range paths {
+			if err := readEnd(path, r); err != nil {
+				c.add(Trouble, about, err.Error(), "give the daemon the right to read it, for example by the group that owns it")
+			}
+		}
+	}
+}
+
+// readEnd reads the last checkBytes of a file.
+func readEnd(path string, r *reader) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	skipFirst := false
+	if over := info.Size() - checkBytes; over > 0 {
+		if _, err := f.Seek(over, io.SeekStart); err != nil {
+			return err
+		}
+		skipFirst = true
+	}
+	r.last = info.ModTime()
+	for b, err := range sources.Read(path, io.LimitReader(f, checkBytes)) {
+		if err != nil {
+			return err
+		}
+		for _, l := range b.Lines {
+			if skipFirst { // it begins anywhere
+				skipFirst = false
+				continue
+			}
+			r.read(l, time.Time{})
+		}
+	}
+	return nil
+}
+
+// units reads what the journal holds of the last day; false when it can't.
+func (c *checker) units(ctx context.Context, about string, spec config.Source, r *reader) bool {
+	for _, u := range spec.Units {
+		if err := sources.CheckUnit(ctx, u, spec.Directory); err != nil {
+			c.add(Trouble, about, err.Error(), "`systemctl list-units --type=service` shows what there is")
+		}
+	}
+	j, err := sources.NewJournal(sources.JournalOptions{Name: spec.Name, Units: spec.Units, Directory: spec.Directory, Since: time.Now().Add(-checkSince)})
+	if err != nil {
+		c.add(Trouble, about, err.Error(), "")
+		return false
+	}
+	if err := readJournal(ctx, j, r); err != nil {
+		c.add(Trouble, about, err.Error(), "")
+		return false
+	}
+	return true
+}
+
+// readJournal reads until the journal has nothing more to give.
+func readJournal(ctx context.Context, j *sources.Journal, r *reader) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	out := make(chan sources.Batch, queueBatches)
+	ended := make(chan error, 1)
+	go func() { ended <- j.Run(ctx, out) }()
+	quiet := time.NewTicker(tick)
+	defer quiet.Stop()
+	for {
+		select {
+		case b := <-out:
+			for _, l := range b.Lines {
+				r.read(l, time.Time{})
+			}
+		case <-quiet.C:
+			if j.Stats().Lag == 0 && len(out) == 0 {
+				cancel()
+			}
+		case err := <-ended:
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			return nil
+		}
+	}
+}
+
+// seen says what was found in a source's lines.
+func (c *checker) seen(about string, spec config.Source, r *reader) {
+	t := &r.tally
+	for _, risk := range r.risks.Info() {
+		level, then := Trouble, "its events are refused until the hole is closed, or trust = true is set for the source"
+		if spec.Trust {
+			level, then = Warning, "trust = true believes it all the same"
+		}
+		c.add(level, about, "this stream can't be trusted: "+risk.Summary+"; "+then, "close the hole: "+risk.Setting)
+	}
+	switch rejected := t.ByReason(); {
+	case t.Lines == 0:
+		c.add(Warning, about, "has no lines to look at yet", "")
+	case t.Events == 0 && len(rejected) == 0:
+		c.add(Warning, about, fmt.Sprintf("none of %d lines is one that the jails look for", t.Lines), c.settings())
+	default:
+		c.add(OK, about, fmt.Sprintf("%d of %d lines are events%s", t.Events, t.Lines, listed(rejected)), "")
+	}
+}
+
+func listed(rejected map[string]int64) string {
+	if len(rejected) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(rejected)) {
+		parts = append(parts, fmt.Sprintf("%d %s", rejected[reason], reason))
+	}
+	return "; refused: " + strings.Join(parts, ", ")
+}
+
+// settings says what makes a node log what the jails look for.
+func (c *checker) settings() string {
+	var out []string
+	for _, j := range c.cfg.Jails {
+		for _, name := range j.Rules {
+			r := c.cfg.Ruleset.Lookup(name)
+			line := r.Implementation + ": " + r.Setting
+			if !slices.Contains(out, line) {
+				out = append(out, line)
+			}
+		}
+	}
+	return "on the node set\n" + strings.Join(out, "\n") + "\n`p2pban explain FILE` shows how its lines are read"
+}
+
+func (c *checker) firewall() {
+	if c.cfg.Firewall.Backend == "print" {
+		c.add(Warning, "firewall", "backend = \"print\" only prints: nobody is kept out", "")
+		return
+	}
+	b, name, err := openBackend(c.cfg.Firewall, io.Discard)
+	if err != nil {
+		what, fix, _ := strings.Cut(err.Error(), "\n")
+		c.add(Trouble, "firewall", what, fix)
+		return
+	}
+	defer b.Close()
+	if os.Geteuid() != 0 && !mayAdminNet() {
+		c.add(Warning, "firewall", name+" answers, but this user may not change it", firewall.Hint(firewall.ErrPermission))
+		return
+	}
+	c.add(OK, "firewall", name+" answers", "")
+}
+
+// mayAdminNet reads CAP_NET_ADMIN from proc_pid_status(5).
+func mayAdminNet() bool {
+	const capNetAdmin = 12
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(b), "CapEff:")
+	var caps uint64
+	if _, err := fmt.Sscanf(strings.TrimSpace(rest), "%x", &caps); err != nil {
+		return false
+	}
+	return caps&(1<<capNetAdmin) != 0
+}
+
+// state looks whether the state file could be written, without making it.
+func (c *checker) state() {
+	path := c.cfg.Daemon.State
+	dir := filepath.Dir(path)
+	for errIsMissing(dir) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+	}
+	if err := access(dir); err != nil {
+		c.add(Warning, "state", fmt.Sprintf("%s can't be written by this user: %v", path, err), "run the check as the daemon's user, or set state in [daemon]")
+		return
+	}
+	c.add(OK, "state", path, "")
+}
+
+func errIsMissing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+func (c *checker) daemon(ctx context.Context) {
+	s, err := control.NewClient(c.cfg.Daemon.Socket).Status(ctx)
+	var e *control.Error
+	switch {
+	case err == nil:
+		c.add(OK, "daemon", fmt.Sprintf("runs since %s, %d alarms", s.Started.Format(time.RFC3339), len(s.Alarms)), "")
+	case errors.As(err, &e):
+		c.add(Warning, "daemon", e.What, e.Hint)
+	default:
+		c.add(Warning, "daemon", err.Error(), "")
+	}
+}

@@ -1,0 +1,233 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/jail"
+	"github.com/p2pban/p2pban/parser"
+)
+
+// DefaultManualBan is how long a ban by hand lasts when nothing is said.
+const DefaultManualBan = time.Hour
+
+// desk answers the control socket by asking the engine.
+type desk struct {
+	engine *engine
+	load   func() (*config.Config, error)
+	// running is the configuration in force; the engine's goroutine owns it.
+	running *config.Config
+}
+
+var _ control.Daemon = (*desk)(nil)
+
+// Status gathers counters; it lists nothing.
+func (d *desk) Status(ctx context.Context) (*control.Status, error) {
+	var s *control.Status
+	err := d.engine.ask(ctx, func() { s = d.engine.status() })
+	return s, err
+}
+
+func (e *engine) status() *control.Status {
+	s := &control.Status{
+		Version: e.version, PID: os.Getpid(), Started: e.started, Now: e.now(), Config: e.configName(),
+		Alarms: e.alarms.list(), Firewall: e.enforcers[0].Status(),
+	}
+	var total Tally
+	for _, src := range e.sources {
+		s.Sources = append(s.Sources, src.status())
+		t := src.total()
+		total.add(&t)
+	}
+	s.Lines, s.Events, s.Rejected = total.Lines, total.Events, total.ByReason()
+	for _, cfg := range append(e.jails.Jails(), jail.Config{Name: jail.Manual}) {
+		j := e.jailStatus(cfg)
+		s.Jails = append(s.Jails, j)
+		s.Bans += j.Bans
+	}
+	return s
+}
+
+func (e *engine) configName() string {
+	if e.config == "" {
+		return "built-in defaults"
+	}
+	return e.config
+}
+
+func (e *engine) jailStatus(cfg jail.Config) control.JailStatus {
+	c, _ := e.jails.Counts(cfg.Name)
+	j := control.JailStatus{
+		Name: cfg.Name, Rules: cfg.Rules, FindTime: config.FormatDuration(cfg.FindTime), MaxRetry: cfg.MaxRetry,
+		BanTime: config.FormatDuration(cfg.BanTime), Hosts: c.Hosts, Bans: c.InForce, Banned: c.Bans,
+		AfterBan: c.AfterBan, Late: c.Late, Ignored: c.Ignored + c.Trusted, Evicted: c.Evicted, Held: c.Held, Holding: c.Holding,
+	}
+	return j
+}
+
+// bansPage is how many bans are read from the state file at once.
+const bansPage = 1000
+
+// Bans lists from the state file, page by page: a long list costs the engine
+// nothing, and a slow reader holds nothing up.
+func (d *desk) Bans(ctx context.Context, name string, yield func(control.Ban) error) error {
+	if err := d.checkJail(ctx, name); err != nil {
+		return err
+	}
+	var last *jail.Decision
+	for {
+		page, err := d.engine.store.BansAfter(ctx, last, name, bansPage)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			if err := yield(toBan(&page[i])); err != nil {
+				return err
+			}
+		}
+		if len(page) < bansPage {
+			return nil
+		}
+		last = &page[len(page)-1]
+	}
+}
+
+func (d *desk) checkJail(ctx context.Context, name string) error {
+	if name == "" || name == jail.Manual {
+		return nil
+	}
+	var names []string
+	found := false
+	err := d.engine.ask(ctx, func() {
+		for _, j := range d.engine.jails.Jails() {
+			names = append(names, j.Name)
+			found = found || j.Name == name
+		}
+	})
+	if err == nil && !found {
+		err = &control.Error{Status: http.StatusNotFound, What: fmt.Sprintf("there is no jail %q", name), Hint: "there are: " + strings.Join(append(names, jail.Manual), ", ")}
+	}
+	return err
+}
+
+// badRequest is an answer to what can't be meant.
+func badRequest(err error) error {
+	return &control.Error{Status: http.StatusBadRequest, What: err.Error()}
+}
+
+// Ban puts a prefix out by hand.
+func (d *desk) Ban(ctx context.Context, r control.BanRequest) ([]control.Ban, error) {
+	prefix, err := parser.ParseTarget(r.Target)
+	if err != nil {
+		return nil, badRequest(err)
+	}
+	length := DefaultManualBan
+	if r.For != "" {
+		if length, err = config.ParseBanTime(r.For); err != nil {
+			return nil, badRequest(fmt.Errorf("for: %w", err))
+		}
+	}
+	var bans []control.Ban
+	var refused error
+	err = d.engine.ask(ctx, func() {
+		e := d.engine
+		var decisions []jail.Decision
+		decisions, refused = e.jails.Ban(e.now(), jail.ManualBan{Prefix: prefix, For: length, Reason: r.Reason, Force: r.Force})
+		if refused != nil {
+			return
+		}
+		e.settle(ctx, decisions)
+		for i := range decisions {
+			if decisions[i].Action == jail.Ban {
+				bans = append(bans, toBan(&decisions[i]))
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return bans, refusal(refused)
+}
+
+// refusal says how to overrule what the jails refused.
+func refusal(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &control.Error{Status: http.StatusConflict, What: err.Error()}
+	var r *jail.RefusedError
+	if errors.As(err, &r) {
+		e.Hint = "--force bans it all the same"
+	}
+	return e
+}
+
+// Unban lets prefixes in again.
+func (d *desk) Unban(ctx context.Context, r control.UnbanRequest) (*control.UnbanReply, error) {
+	if r.All == (len(r.Targets) > 0) {
+		return nil, badRequest(errors.New("name targets, or all"))
+	}
+	targets := make([]netip.Prefix, len(r.Targets))
+	for i, t := range r.Targets {
+		var err error
+		if targets[i], err = parser.ParseTarget(t); err != nil {
+			return nil, badRequest(err)
+		}
+	}
+	reply := &control.UnbanReply{Lifted: []netip.Prefix{}, NotBanned: []string{}}
+	err := d.engine.ask(ctx, func() {
+		e := d.engine
+		if r.All {
+			for _, b := range e.listBans() {
+				targets = append(targets, b.Prefix)
+			}
+		}
+		// What time has ended is not what the operator lifts.
+		e.settle(ctx, e.jails.Advance(e.now()))
+		for i, p := range targets {
+			e.unban(ctx, p, reply, r.Targets, i)
+		}
+		e.checkpointDue = true
+	})
+	return reply, err
+}
+
+// unban lifts what stands on p and inside it, and notes what there is to say:
+// names are the targets as they were given, none when all bans are lifted.
+func (e *engine) unban(ctx context.Context, p netip.Prefix, reply *control.UnbanReply, names []string, i int) {
+	lifted := e.jails.Unban(e.now(), p)
+	for _, d := range e.jails.Covering(p) {
+		if d.Prefix.Bits() > p.Bits() {
+			lifted = append(lifted, e.jails.Unban(e.now(), d.Prefix)...)
+		}
+	}
+	e.settle(ctx, lifted)
+	for _, d := range lifted {
+		if !slices.Contains(reply.Lifted, d.Prefix) {
+			reply.Lifted = append(reply.Lifted, d.Prefix)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	if wider := e.jails.Covering(p); len(wider) > 0 {
+		if reply.Covered == nil {
+			reply.Covered = map[string]netip.Prefix{}
+		}
+		reply.Covered[names[i]] = wider[0].Prefix
+	} else if len(lifted) == 0 {
+		reply.NotBanned = append(reply.NotBanned, names[i])
+	}
+}
+
+// Events subscribes to what happens from now on.
+func (d *desk) Events() (<-chan control.Event, func()) { return d.engine.bus.subscribe() }

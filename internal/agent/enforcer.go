@@ -1,0 +1,228 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/p2pban/p2pban/firewall"
+	"github.com/p2pban/p2pban/internal/control"
+)
+
+// Waits of the enforcer between a failed change and the next try.
+const (
+	firstBackoff = 100 * time.Millisecond
+	maxBackoff   = 30 * time.Second
+)
+
+// wish is what a prefix should be: banned until then, or not at all.
+type wish struct {
+	ban   bool
+	until time.Time
+}
+
+// Enforcer brings bans to one backend. The engine leaves wishes and never
+// waits; a flood of them collapses to the latest per prefix. After a failure,
+// or when somebody disturbed the firewall, it starts over from every ban in
+// force, because the daemon's state is the truth and the kernel only a copy.
+type Enforcer struct {
+	backend firewall.Backend
+	name    string
+	log     *slog.Logger
+	now     func() time.Time
+	// inForce gives every ban in force and drops the wishes left before that
+	// moment, which it contains.
+	inForce func(context.Context) ([]firewall.Ban, error)
+	wake    chan struct{} // holds one; a full one means a wake-up is due anyway
+
+	mu     sync.Mutex
+	wishes map[netip.Prefix]wish // guarded by mu; at most one per ban there ever can be
+	repair bool                  // guarded by mu: start over
+	status control.FirewallStatus
+	advice string // guarded by mu: what to do about status.Error
+}
+
+func newEnforcer(name string, b firewall.Backend, log *slog.Logger, inForce func(context.Context) ([]firewall.Ban, error)) *Enforcer {
+	return &Enforcer{
+		backend: b, name: name, log: log, now: time.Now, inForce: inForce,
+		wake: make(chan struct{}, 1), wishes: map[netip.Prefix]wish{}, repair: true,
+		status: control.FirewallStatus{Backend: name},
+	}
+}
+
+// Want leaves wishes. It never blocks.
+func (e *Enforcer) Want(wishes map[netip.Prefix]wish) {
+	e.mu.Lock()
+	for p, w := range wishes {
+		e.wishes[p] = w
+	}
+	e.mu.Unlock()
+	e.signal()
+}
+
+// Repair makes the enforcer start over, because of why.
+func (e *Enforcer) Repair(why string) {
+	e.log.Warn("the firewall was disturbed, repairing it", "backend", e.name, "cause", why)
+	e.mu.Lock()
+	e.repair = true
+	e.status.Repaired++
+	e.mu.Unlock()
+	e.signal()
+}
+
+func (e *Enforcer) signal() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// forget drops the wishes; the engine calls it while it lists the bans in force.
+func (e *Enforcer) forget() {
+	e.mu.Lock()
+	clear(e.wishes)
+	e.mu.Unlock()
+}
+
+// Status says how the backend is.
+func (e *Enforcer) Status() control.FirewallStatus {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.status
+	s.Waiting = len(e.wishes)
+	return s
+}
+
+// Run brings wishes to the backend until ctx ends. Bans stay when it returns.
+func (e *Enforcer) Run(ctx context.Context) error {
+	defer e.backend.Close()
+	backoff := firstBackoff
+	for {
+		did, err := e.step(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		switch {
+		case err != nil:
+			e.failed(err)
+			if !pause(ctx, backoff) {
+				return nil
+			}
+			backoff = min(2*backoff, maxBackoff)
+		case did:
+			backoff = firstBackoff
+		default:
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-e.wake:
+			}
+		}
+	}
+}
+
+// step does one piece of work, if there is any.
+func (e *Enforcer) step(ctx context.Context) (did bool, err error) {
+	e.mu.Lock()
+	repair := e.repair
+	e.repair = false
+	e.mu.Unlock()
+	if repair {
+		bans, err := e.inForce(ctx)
+		if err == nil {
+			err = e.backend.Init(ctx, bans)
+		}
+		if err == nil {
+			e.applied(len(bans))
+		}
+		return true, err
+	}
+	c := e.take()
+	if len(c.Set)+len(c.Lift) == 0 {
+		return false, nil
+	}
+	if err := e.backend.Apply(ctx, c); err != nil {
+		return true, err
+	}
+	e.applied(len(c.Set) + len(c.Lift))
+	return true, nil
+}
+
+// take turns the wishes into one change.
+func (e *Enforcer) take() firewall.Change {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var c firewall.Change
+	for p, w := range e.wishes {
+		if w.ban {
+			c.Set = append(c.Set, firewall.Ban{Prefix: p, Until: w.until})
+		} else {
+			c.Lift = append(c.Lift, p)
+		}
+	}
+	// A map that once held a flood keeps its size; a new one does not.
+	e.wishes = map[netip.Prefix]wish{}
+	return c
+}
+
+func (e *Enforcer) applied(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.status.Healthy && e.status.Error != "" {
+		e.log.Info("the firewall works again", "backend", e.name)
+	}
+	now := e.now()
+	e.status.Healthy, e.status.Error = true, ""
+	e.status.Applied += int64(n)
+	e.status.LastApplied = &now
+}
+
+// failed notes an error; what the kernel holds is unknown now, so the next
+// step starts over.
+func (e *Enforcer) failed(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.status.Error != err.Error() {
+		e.log.Error("the firewall refused a change, trying again", "backend", e.name, "error", err)
+	}
+	e.status.Healthy, e.status.Error, e.advice = false, err.Error(), firewall.Hint(err)
+	e.repair = true
+}
+
+// pause waits, and says whether it waited to the end.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// first does the first Init, before the daemon says that it works: a right
+// that is missing is better told to the operator who starts it than to his log.
+func (e *Enforcer) first(ctx context.Context, bans []firewall.Ban) error {
+	err := e.backend.Init(ctx, bans)
+	switch {
+	case err == nil:
+		e.repair = false
+		e.applied(len(bans))
+	case errors.Is(err, firewall.ErrPermission), errors.Is(err, firewall.ErrUnsupported):
+		return withHint(err)
+	default:
+		e.failed(err)
+	}
+	return nil
+}
+
+// hint says what to do about the last error.
+func (e *Enforcer) hint() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.advice
+}

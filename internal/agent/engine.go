@@ -1,0 +1,222 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/p2pban/p2pban/firewall"
+	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/internal/state"
+	"github.com/p2pban/p2pban/jail"
+	"github.com/p2pban/p2pban/sources"
+)
+
+// Pace of the engine.
+const (
+	// queueBatches bounds the batches waiting for the engine; a source that
+	// finds the queue full waits, and its file or journal is the buffer.
+	queueBatches = 16
+	// tick is how often the wall clock moves the jails' clock, when no line does.
+	tick = 250 * time.Millisecond
+	// checkpointEvery is how often cursors and windows are saved: what a killed
+	// daemon reads again at its next start.
+	checkpointEvery = 15 * time.Second
+	// catchUpMax bounds how long the wall clock is held back at the start, while
+	// the sources read what was logged before.
+	catchUpMax = time.Minute
+)
+
+// engine owns the jails. Every line, every request and every tick goes through
+// its one goroutine (Run), so nothing in it is locked.
+type engine struct {
+	log       *slog.Logger
+	now       func() time.Time
+	started   time.Time
+	version   string
+	config    string
+	jails     *jail.Set
+	store     *state.Store
+	enforcers []*Enforcer
+	bus       *bus
+	sources   []*source
+	alarms    alarms
+	watched   map[string]watched // by jail
+
+	batches  chan sources.Batch // from the sources; never closed
+	requests chan func()        // from control and enforcers; never closed
+
+	// unsaved holds decisions that the state file refused; they are offered to
+	// it again with each later save.
+	unsaved []jail.Decision
+	// caughtUp is set once every source has read what was there at the start;
+	// until then the lines alone move the clock, so that old ones are not late.
+	caughtUp bool
+	// cursors says by source up to where its lines are judged.
+	cursors map[string]string
+	// checkpointDue asks for a checkpoint at the next tick.
+	checkpointDue bool
+	checkpoints   chan state.Checkpoint // to saveCheckpoints; never closed
+	saving        atomic.Bool           // saveCheckpoints is busy
+
+	startSource func(*source) // set by run
+}
+
+// maxUnsaved bounds the decisions kept while the state file refuses them; the
+// oldest are dropped first. They are enforced in any case.
+const maxUnsaved = 100_000
+
+// Run judges until ctx ends, then saves a last checkpoint.
+func (e *engine) Run(ctx context.Context) error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	lastCheckpoint := e.now()
+	for {
+		select {
+		case <-ctx.Done():
+			// The last one is written here, so that it is there when Run returns.
+			return e.store.Checkpoint(context.WithoutCancel(ctx), e.checkpoint())
+		case b := <-e.batches:
+			e.batch(ctx, b)
+		case f := <-e.requests:
+			f()
+		case <-ticker.C:
+			now := e.now()
+			e.advance(ctx, now)
+			e.watch(now)
+			if e.checkpointDue || now.Sub(lastCheckpoint) >= checkpointEvery {
+				if e.offerCheckpoint() {
+					e.checkpointDue, lastCheckpoint = false, now
+				}
+			}
+		}
+	}
+}
+
+// ask runs f on the engine's goroutine and waits until it has run.
+func (e *engine) ask(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case e.requests <- func() { f(); close(done) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// batch judges the lines of one batch, and only then takes its cursor over.
+func (e *engine) batch(ctx context.Context, b sources.Batch) {
+	src := e.source(b.Source)
+	if src == nil { // removed by a reload while its last batch was on the way
+		return
+	}
+	now := e.now()
+	r := src.reader(b.Stream)
+	var decisions []jail.Decision
+	for _, l := range b.Lines {
+		src.lastLine = now
+		if ev, ok := r.read(l, now); ok {
+			src.lastEvent = now
+			decisions = append(decisions, e.jails.Observe(*ev)...)
+		}
+	}
+	src.noteRisk(r)
+	e.settle(ctx, decisions)
+	if b.Cursor != "" {
+		e.cursors[b.Source] = b.Cursor
+	}
+}
+
+// advance moves the jails' clock to the wall clock.
+func (e *engine) advance(ctx context.Context, now time.Time) {
+	if !e.caughtUp {
+		e.caughtUp = e.sourcesCaughtUp() || now.Sub(e.started) > catchUpMax
+		if !e.caughtUp {
+			return
+		}
+	}
+	e.settle(ctx, e.jails.Advance(now))
+}
+
+// settle makes decisions real: saved first, then wished for, then told.
+func (e *engine) settle(ctx context.Context, decisions []jail.Decision) {
+	if len(decisions) == 0 && len(e.unsaved) == 0 {
+		return
+	}
+	e.save(ctx, decisions)
+	wishes := map[netip.Prefix]wish{}
+	for _, d := range decisions {
+		if d.Action != jail.Held {
+			wishes[d.Prefix] = e.wish(d.Prefix)
+		}
+	}
+	for _, f := range e.enforcers {
+		f.Want(wishes)
+	}
+	for i := range decisions {
+		e.tell(&decisions[i])
+	}
+}
+
+// wish is what the kernel should hold for a prefix, whichever jails ban it.
+func (e *engine) wish(p netip.Prefix) wish {
+	d, banned := e.jails.Banned(p)
+	return wish{ban: banned, until: d.Until}
+}
+
+// tell logs a decision and publishes it.
+func (e *engine) tell(d *jail.Decision) {
+	attrs := []any{"jail", d.Jail, "host", d.Host, "prefix", d.Prefix}
+	if d.Action != jail.Unban {
+		attrs = append(attrs, "failures", d.Failures, "until", d.Until)
+	}
+	e.log.Info(d.Action.String(), attrs...)
+	b := toBan(d)
+	e.bus.publish(control.Event{Type: d.Action.String(), Time: d.At, Ban: &b})
+}
+
+// toBan writes a decision in the words of the control socket.
+func toBan(d *jail.Decision) control.Ban {
+	ev := &d.Evidence
+	return control.Ban{
+		Time: d.At, Jail: d.Jail, Host: d.Host, Prefix: d.Prefix, Until: optional(d.Until),
+		Failures: d.Failures, Rules: ev.Rules, First: optional(ev.First), Last: optional(ev.Last),
+		Peers: ev.Peers, PeerCount: ev.PeerCount, Ports: ev.Ports, Transports: ev.Transports,
+		Line: ev.Line, Reason: ev.Reason, Folded: ev.Folded,
+	}
+}
+
+// optional is nil for the zero time.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// inForce lists every ban for an enforcer, which starts over from it: its
+// wishes up to now are in the list, so they are dropped.
+func (e *engine) inForce(ctx context.Context, f *Enforcer) ([]firewall.Ban, error) {
+	var bans []firewall.Ban
+	err := e.ask(ctx, func() {
+		f.forget()
+		bans = e.listBans()
+	})
+	return bans, err
+}
+
+// listBans is every prefix that is out, with its latest end.
+func (e *engine) listBans() []firewall.Ban {
+	var bans []firewall.Ban
+	for p, until := range e.jails.Prefixes() {
+		bans = append(bans, firewall.Ban{Prefix: p, Until: until})
+	}
+	return bans
+}

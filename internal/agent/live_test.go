@@ -1,0 +1,404 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/internal/journaltest"
+	"github.com/p2pban/p2pban/internal/netnstest"
+	"github.com/p2pban/p2pban/jail"
+)
+
+func TestMain(m *testing.M) { os.Exit(netnstest.Main(m)) }
+
+// patience bounds every wait; what is waited for comes within milliseconds.
+const patience = 20 * time.Second
+
+// The hosts of the live tests.
+var (
+	node     = netip.MustParseAddr("203.0.113.1")
+	hostile  = netip.MustParseAddr("203.0.113.66")
+	hostile6 = netip.MustParseAddr("2001:db8:a::66")
+	honest   = netip.MustParseAddr("203.0.113.7")
+)
+
+// lab is a running daemon in a network namespace of its own.
+type lab struct {
+	t      *testing.T
+	dir    string
+	toml   string
+	client *control.Client
+	log    *logBuffer
+	stop   func()
+}
+
+// newLab writes a configuration whose DIR stands for a directory of the lab's
+// own; nothing runs yet.
+func newLab(t *testing.T, toml string) *lab {
+	t.Helper()
+	netnstest.Require(t)
+	// Not t.TempDir: the path of a socket has at most 107 bytes.
+	dir, err := os.MkdirTemp("", "p2pban")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	l := &lab{t: t, dir: dir, log: &logBuffer{}}
+	l.configure(toml)
+	l.client = control.NewClient(filepath.Join(dir, "sock"))
+	return l
+}
+
+func (l *lab) configure(toml string) {
+	l.t.Helper()
+	text := strings.ReplaceAll(toml, "DIR", l.dir) + fmt.Sprintf("\n[daemon]\nsocket = %q\nstate = %q\n", filepath.Join(l.dir, "sock"), filepath.Join(l.dir, "state.db"))
+	if err := os.WriteFile(filepath.Join(l.dir, "p2pban.toml"), []byte(text), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) load() (*config.Config, error) { return config.Load(filepath.Join(l.dir, "p2pban.toml")) }
+
+// start runs the daemon until stop is called or the test ends.
+func (l *lab) start() {
+	l.t.Helper()
+	cfg, err := l.load()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, Options{Config: cfg, Load: l.load, Log: slog.New(slog.NewTextHandler(l.log, nil)), Out: io.Discard, Version: "test"})
+	}()
+	l.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			l.t.Errorf("the daemon ended with %v", err)
+		}
+	})
+	l.t.Cleanup(func() {
+		l.stop()
+		if l.t.Failed() {
+			l.t.Logf("the daemon's log:\n%s", l.log)
+		}
+	})
+	l.wait("the daemon to answer", func() bool {
+		s, err := l.client.Status(l.t.Context())
+		return err == nil && s.Firewall.Healthy
+	})
+	// A file is followed from its end on, so nothing may be written before that is known.
+	l.wait("the sources to be read", func() bool {
+		s, err := l.client.Status(l.t.Context())
+		return err == nil && !slices.ContainsFunc(s.Sources, func(s control.SourceStatus) bool { return s.Lag != 0 })
+	})
+}
+
+func (l *lab) wait(what string, ok func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			l.t.Fatalf("waited %v in vain for %s\nthe daemon's log:\n%s", patience, what, l.log)
+		}
+	}
+}
+
+// logBuffer keeps what the daemon logs.
+type logBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// statusLine is a line of go-libp2p v0.51 that accuses addr now.
+func statusLine(addr netip.Addr) string {
+	kind := "ip4"
+	if addr.Is6() {
+		kind = "ip6"
+	}
+	return fmt.Sprintf("time=%s level=INFO source=swarm/swarm_listen.go:168 msg=CANONICAL_PEER_STATUS peer=12D3KooWSkDLa9E892cyU4PoKkQ3pi8QGVXRTsY7daYYUDmLKGY4 addr=/%s/%s/tcp/49692 sample_rate=100 connection_status=established dir=inbound\n",
+		time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"), kind, addr)
+}
+
+// accuse appends lines that accuse addr to a file.
+func (l *lab) accuse(file string, addr netip.Addr, lines int) {
+	l.t.Helper()
+	f, err := os.OpenFile(filepath.Join(l.dir, file), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer f.Close()
+	for range lines {
+		if _, err := f.WriteString(statusLine(addr)); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+// table is our table as nft shows it, empty when there is none.
+func table(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command(netnstest.LookPath(t, "nft"), "list", "table", "inet", "p2pban").CombinedOutput()
+	if err != nil && !strings.Contains(string(out), "No such file") {
+		t.Fatalf("nft: %v: %s", err, out)
+	}
+	return string(out)
+}
+
+// inKernel tells whether the kernel's sets hold an element.
+func inKernel(t *testing.T, element string) bool {
+	return strings.Contains(table(t), element+" timeout ")
+}
+
+const liveConfig = `
+[source.node]
+file = "DIR/node.log"
+[jail.quick]
+rules    = ["go-libp2p/connection"]
+findtime = "1m"
+maxretry = 300
+bantime  = "1h"
+[jail.brief]
+rules    = ["go-libp2p/handshake"]
+findtime = "1m"
+maxretry = 1
+bantime  = "2s"
+`
+
+// network joins the namespace the daemon runs in with one of strangers, and
+// gives a probe: does a TCP connection from addr to the node work?
+func network(t *testing.T) (reaches func(from netip.Addr) bool) {
+	t.Helper()
+	here, there := netnstest.Here(t), netnstest.New(t)
+	cidr := func(addrs ...netip.Addr) (out []netip.Prefix) {
+		for _, a := range addrs {
+			out = append(out, netip.PrefixFrom(a, map[bool]int{true: 24, false: 64}[a.Is4()]))
+		}
+		return out
+	}
+	name := fmt.Sprintf("v%d", time.Now().UnixNano()%1e9)
+	netnstest.Veth(here, name+"a", cidr(node, netip.MustParseAddr("2001:db8:a:1::1")), there, name+"b", cidr(hostile, honest, netip.MustParseAddr("2001:db8:a:1::66")))
+	server, err := net.Listen("tcp", net.JoinHostPort(node.String(), "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	go func() {
+		for {
+			c, err := server.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	return func(from netip.Addr) (ok bool) {
+		there.Do(func() {
+			d := net.Dialer{Timeout: 300 * time.Millisecond, LocalAddr: &net.TCPAddr{IP: from.AsSlice()}}
+			c, err := d.Dial("tcp", server.Addr().String())
+			if err == nil {
+				c.Close()
+			}
+			ok = err == nil
+		})
+		return ok
+	}
+}
+
+// TestFromLineToKernel is the whole way: lines in a file, a ban in the kernel,
+// packets dropped, others passed, the ban lifted by hand, kept over a restart.
+func TestFromLineToKernel(t *testing.T) {
+	l := newLab(t, liveConfig)
+	reaches := network(t)
+	l.start()
+	if !reaches(hostile) || !reaches(honest) {
+		t.Fatal("the network does not work even without a ban")
+	}
+	l.accuse("node.log", hostile, 2)
+	l.accuse("node.log", honest, 2)
+	l.wait("the lines to be judged", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && s.Events == 4
+	})
+	if inKernel(t, hostile.String()) || !reaches(hostile) {
+		t.Fatal("banned below maxretry")
+	}
+	l.accuse("node.log", hostile, 1)
+	l.accuse("node.log", hostile6, 3)
+	l.wait("the ban in the kernel", func() bool { return inKernel(t, hostile.String()) && inKernel(t, "2001:db8:a::") })
+	if reaches(hostile) {
+		t.Error("the banned host still gets through")
+	}
+	if !reaches(honest) {
+		t.Error("an honest host is kept out")
+	}
+
+	l.stop()
+	if !inKernel(t, hostile.String()) {
+		t.Error("the ban was lifted when the daemon stopped")
+	}
+	if out, err := exec.Command("nft", "delete", "table", "inet", "p2pban").CombinedOutput(); err != nil {
+		t.Fatalf("nft: %v: %s", err, out)
+	}
+	l.start()
+	if !inKernel(t, hostile.String()) || reaches(hostile) {
+		t.Error("the ban was not put back at the restart")
+	}
+	var bans []control.Ban
+	if err := l.client.Bans(t.Context(), "", func(b control.Ban) error { bans = append(bans, b); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(bans) != 2 || bans[1].Host != hostile || bans[1].Failures != 300 || bans[1].Rules["go-libp2p/connection"] != 3 {
+		t.Errorf("bans after the restart: %+v", bans)
+	}
+
+	if _, err := l.client.Unban(t.Context(), control.UnbanRequest{Targets: []string{"/ip4/203.0.113.66/tcp/4001", "2001:db8:a::66"}}); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("the bans to be lifted", func() bool { return !inKernel(t, hostile.String()) && !inKernel(t, "2001:db8:a::") })
+	if !reaches(hostile) {
+		t.Error("the host is still kept out after its unban")
+	}
+	l.stop()
+	l.start()
+	if inKernel(t, hostile.String()) {
+		t.Error("the lifted ban came back at the restart")
+	}
+}
+
+// TestJournalToKernel reads the same from a live journald, and lets a short
+// ban end by itself.
+func TestJournalToKernel(t *testing.T) {
+	journald := journaltest.Start(t)
+	out := journald.Stream("kubo.service", "ipfs")
+	fmt.Fprintln(out, "the first line, so that there is a journal")
+	journald.Sync()
+	l := newLab(t, strings.Replace(liveConfig, `file = "DIR/node.log"`, fmt.Sprintf("unit = \"kubo.service\"\ndirectory = %q", journald.Directory()), 1))
+	l.start()
+	io.WriteString(out, strings.Replace(statusLine(hostile), "connection_status=established dir=inbound", `handshake_failure=tls err=EOF`, 1))
+	l.wait("the ban in the kernel", func() bool { return inKernel(t, hostile.String()) })
+	l.wait("its end in the kernel", func() bool { return !inKernel(t, hostile.String()) })
+	l.wait("its end in the daemon", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && s.Bans == 0
+	})
+	if s, _ := l.client.Status(t.Context()); s.Events != 1 || s.Jails[0].Name != "brief" || s.Jails[0].Banned != 1 {
+		t.Errorf("status after the ban: %+v", s)
+	}
+}
+
+// TestBansByHand bans and refuses as an operator would ask.
+func TestBansByHand(t *testing.T) {
+	l := newLab(t, liveConfig)
+	l.start()
+	ctx := t.Context()
+	bans, err := l.client.Ban(ctx, control.BanRequest{Target: "198.51.100.0/24", For: "-1", Reason: "abuse"})
+	if err != nil || len(bans) != 1 || bans[0].Until != nil || bans[0].Jail != jail.Manual || bans[0].Reason != "abuse" {
+		t.Errorf("a network for ever: %+v, %v", bans, err)
+	}
+	l.wait("the network in the kernel", func() bool { return strings.Contains(table(t), "198.51.100.0") })
+	if _, err := l.client.Ban(ctx, control.BanRequest{Target: "/ip4/198.51.100.7/tcp/4001/p2p/12D3KooWSkDLa9E892cyU4PoKkQ3pi8QGVXRTsY7daYYUDmLKGY4/p2p-circuit"}); err == nil {
+		t.Error("the address of a circuit, which is its relay's, was banned")
+	}
+	for _, target := range []string{"127.0.0.1", "10.1.2.3", "192.168.0.0/16", "::1"} {
+		_, err := l.client.Ban(ctx, control.BanRequest{Target: target})
+		var e *control.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Hint, "--force") {
+			t.Errorf("ban %s: %v, want a refusal that names --force", target, err)
+		}
+	}
+	if _, err := l.client.Ban(ctx, control.BanRequest{Target: "10.1.2.3", Force: true, For: "10m"}); err != nil {
+		t.Errorf("a forced ban: %v", err)
+	}
+	reply, err := l.client.Unban(ctx, control.UnbanRequest{Targets: []string{"198.51.100.9", "192.0.2.1"}})
+	if err != nil || len(reply.Lifted) != 0 || reply.Covered["198.51.100.9"].String() != "198.51.100.0/24" || !slices.Equal(reply.NotBanned, []string{"192.0.2.1"}) {
+		t.Errorf("unban of a covered and of a free address: %+v, %v", reply, err)
+	}
+	reply, err = l.client.Unban(ctx, control.UnbanRequest{All: true})
+	if err != nil || len(reply.Lifted) != 2 {
+		t.Errorf("unban of all: %+v, %v", reply, err)
+	}
+	l.wait("all to be gone from the kernel", func() bool { return !strings.Contains(table(t), "198.51.100.0") && !inKernel(t, "10.1.2.3") })
+}
+
+// TestReload changes jails and sources of a running daemon and keeps what it knows.
+func TestReload(t *testing.T) {
+	l := newLab(t, liveConfig)
+	l.start()
+	l.accuse("node.log", hostile, 2)
+	l.wait("the lines to be judged", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && s.Events == 2
+	})
+	l.configure(strings.Replace(liveConfig, "maxretry = 300", "maxretry = 0", 1))
+	if _, err := l.client.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "p2pban.toml:7") || !strings.Contains(err.Error(), "old configuration") {
+		t.Errorf("a bad configuration: %v, want it refused with its place", err)
+	}
+	l.configure(strings.Replace(liveConfig, "node.log", "other.log", 1))
+	reply, err := l.client.Reload(t.Context())
+	if err != nil || !slices.Equal(reply.Changes, []string{"source node changed"}) {
+		t.Fatalf("reload: %+v, %v", reply, err)
+	}
+	l.accuse("other.log", hostile, 1)
+	l.wait("the third line, in the new file, to ban", func() bool { return inKernel(t, hostile.String()) })
+}
+
+// TestSecondDaemon must not disturb the first.
+func TestSecondDaemon(t *testing.T) {
+	l := newLab(t, liveConfig)
+	l.start()
+	cfg, err := l.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Run(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard})
+	if !errors.Is(err, control.ErrRunning) {
+		t.Errorf("a second daemon ended with %v, want ErrRunning", err)
+	}
+	if s, err := l.client.Status(t.Context()); err != nil || !s.Firewall.Healthy {
+		t.Errorf("the first daemon: %+v, %v", s, err)
+	}
+}
+
+// TestDamagedState keeps the file, says so, and goes on.
+func TestDamagedState(t *testing.T) {
+	l := newLab(t, liveConfig)
+	path := filepath.Join(l.dir, "state.db")
+	if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	kept, err := filepath.Glob(path + ".damaged-*")
+	if err != nil || len(kept) == 0 {
+		t.Fatalf("the damaged file is gone: %v, %v", kept, err)
+	}
+	if !strings.Contains(l.log.String(), kept[0]) {
+		t.Errorf("the log does not name %s", kept[0])
+	}
+}

@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/p2pban/p2pban/parser"
+	"github.com/p2pban/p2pban/sources"
+)
+
+// maxAhead is how far a line's time may lie ahead of the wall clock before it
+// is read as now: a node's clock may run a little fast, but nobody may push
+// the windows into the future.
+const maxAhead = time.Minute
+
+// Tally counts what became of lines.
+type Tally struct {
+	Lines, Events int64
+	// Rejected counts by parser.Reject; Unrecognised lines are ordinary lines.
+	Rejected [parser.RejectCount]int64
+}
+
+// add sums two tallies.
+func (t *Tally) add(o *Tally) {
+	t.Lines += o.Lines
+	t.Events += o.Events
+	for i, n := range o.Rejected {
+		t.Rejected[i] += n
+	}
+}
+
+// ByReason is the rejected lines by their reason's name, without the reasons
+// that never happened and without ordinary lines.
+func (t *Tally) ByReason() map[string]int64 {
+	out := map[string]int64{}
+	for r, n := range t.Rejected {
+		if reason := parser.Reject(r); n > 0 && reason != parser.Accepted && reason != parser.Unrecognised {
+			out[reason.String()] = n
+		}
+	}
+	return out
+}
+
+// reader reads one stream: it keeps what the parser, which has no memory,
+// needs to be told.
+type reader struct {
+	parser *parser.Parser
+	// last is the latest time known on the stream: a line without a time
+	// inherits it, and a stamp without a year is completed by it.
+	last time.Time
+	// cutNext is set while a line is unfinished: the next one continues it.
+	cutNext bool
+	// risks are the holes whose witnesses passed: from then on lines that could
+	// be forged through them are refused, unless the operator trusts the source.
+	risks parser.Risks
+	trust bool
+	// explain reads ordinary lines too, for people.
+	explain bool
+	result  parser.Result
+	tally   Tally
+}
+
+// read gives the event of a line, if it is one. now is the wall clock, or zero
+// in a replay, which has none.
+func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
+	ref := r.last
+	if ref.IsZero() {
+		ref = now
+	}
+	line := parser.Line{Text: l.Text, Time: l.Time, Ref: ref, Cut: l.Cut || r.cutNext}
+	if !r.trust {
+		line.Distrust = r.risks
+	}
+	if r.explain {
+		r.parser.Explain(line, &r.result)
+	} else {
+		r.parser.Parse(line, &r.result)
+	}
+	r.cutNext = r.result.Continues
+	r.risks |= r.result.Risk
+	r.tally.Lines++
+	r.tally.Rejected[r.result.Reject]++
+	ev := &r.result.Event
+	if r.result.Reject != parser.Accepted {
+		return nil, false
+	}
+	r.tally.Events++
+	switch {
+	case !ev.Time.IsZero():
+	case !r.last.IsZero():
+		ev.Time = r.last
+	default:
+		ev.Time = now
+	}
+	if !now.IsZero() && ev.Time.After(now.Add(maxAhead)) {
+		ev.Time = now
+	}
+	r.last = ev.Time
+	return ev, true
+}

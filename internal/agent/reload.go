@@ -1,0 +1,133 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"slices"
+
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/internal/control"
+)
+
+// Reload reads the configuration again and takes over what can be changed in a
+// running daemon, whole or not at all.
+func (d *desk) Reload(ctx context.Context) (*control.ReloadReply, error) {
+	if d.load == nil {
+		return nil, &control.Error{Status: http.StatusConflict, What: "this daemon has no configuration to read again"}
+	}
+	cfg, err := d.load()
+	if err != nil {
+		return nil, &control.Error{Status: http.StatusUnprocessableEntity, What: err.Error(), Hint: "nothing was changed: the old configuration stays in force"}
+	}
+	if len(cfg.Sources) == 0 {
+		return nil, &control.Error{Status: http.StatusUnprocessableEntity, What: "the new configuration names no log to watch", Hint: "nothing was changed"}
+	}
+	var reply *control.ReloadReply
+	var refused error
+	err = d.engine.ask(ctx, func() { reply, refused = d.engine.reconfigure(ctx, d.running, cfg); d.adopt(cfg, refused) })
+	return reply, errors.Join(err, refused)
+}
+
+// adopt makes cfg the running configuration; what needs a restart stays.
+func (d *desk) adopt(cfg *config.Config, refused error) {
+	if refused != nil {
+		return
+	}
+	next := *cfg
+	next.Firewall, next.Daemon = d.running.Firewall, d.running.Daemon
+	d.running = &next
+}
+
+// reconfigure changes the engine from old to cfg. Everything that can be
+// refused is tried before anything is changed.
+func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*control.ReloadReply, error) {
+	next := make([]*source, len(cfg.Sources))
+	for i, spec := range cfg.Sources {
+		var err error
+		if next[i], err = e.newSource(spec, cfg); err != nil {
+			return nil, err
+		}
+	}
+	decisions, err := e.jails.Reconfigure(e.now(), cfg.Jails)
+	if err != nil {
+		return nil, err
+	}
+	e.settle(ctx, decisions)
+	reply := &control.ReloadReply{Changes: e.swapSources(ctx, next)}
+	if !reflect.DeepEqual(old.Jails, cfg.Jails) {
+		reply.Changes = append(reply.Changes, "the jails changed; windows and bans are kept")
+	}
+	if !reflect.DeepEqual(old.Firewall, cfg.Firewall) {
+		reply.Changes = append(reply.Changes, "[firewall] changed and takes effect at the next start of the daemon")
+	}
+	if old.Daemon != cfg.Daemon {
+		reply.Changes = append(reply.Changes, "[daemon] changed and takes effect at the next start of the daemon")
+	}
+	return reply, nil
+}
+
+// swapSources makes next the sources. One that reads what it read before goes
+// on as it is, with the new parser; another is ended, its last lines are
+// judged, and its successor of the same name begins after them.
+func (e *engine) swapSources(ctx context.Context, next []*source) (changes []string) {
+	for i, n := range next {
+		s := e.source(n.spec.Name)
+		switch {
+		case s == nil:
+			changes = append(changes, "source "+n.spec.Name+" is new")
+			e.startSource(n)
+		case sameLog(s.spec, n.spec):
+			s.adopt(n)
+			next[i] = s
+		default:
+			changes = append(changes, "source "+n.spec.Name+" changed")
+			e.endSource(ctx, s)
+			if err := n.open(e.cursors[n.spec.Name]); err != nil {
+				e.log.Error("a changed source begins anew", "source", n.spec.Name, "error", err)
+			}
+			e.startSource(n)
+		}
+	}
+	for _, s := range e.sources {
+		if !slices.ContainsFunc(next, func(n *source) bool { return n.spec.Name == s.spec.Name }) {
+			changes = append(changes, "source "+s.spec.Name+" is gone")
+			e.endSource(ctx, s)
+			delete(e.cursors, s.spec.Name)
+			e.alarms.drop(s.spec.Name)
+		}
+	}
+	e.sources = next
+	return changes
+}
+
+// sameLog tells whether two settings of a source read the same log.
+func sameLog(a, b config.Source) bool {
+	a.Format, a.Trust = b.Format, b.Trust
+	return reflect.DeepEqual(a, b)
+}
+
+// adopt takes over how the lines are to be read.
+func (s *source) adopt(n *source) {
+	s.spec, s.parser = n.spec, n.parser
+	for _, r := range s.streams {
+		r.parser, r.trust = n.parser, n.spec.Trust
+	}
+}
+
+// endSource stops a source and judges what it has sent.
+func (e *engine) endSource(ctx context.Context, s *source) {
+	s.stop()
+	for {
+		select {
+		case b := <-e.batches:
+			e.batch(ctx, b)
+		case <-s.ended:
+			for len(e.batches) > 0 {
+				e.batch(ctx, <-e.batches)
+			}
+			return
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/parser"
+	"github.com/p2pban/p2pban/sources"
+)
+
+// maxStreams bounds the streams of one source whose clocks are remembered; the
+// one that was quiet the longest is forgotten first. A file that is rotated
+// keeps its name, so real sources have a handful.
+const maxStreams = 64
+
+// source is one configured log source: the task that reads it, and what the
+// engine knows of its lines.
+type source struct {
+	spec   config.Source
+	log    *slog.Logger
+	reads  sources.Source
+	parser *parser.Parser
+
+	// The engine's alone:
+	streams             map[string]*reader
+	tally               Tally // of streams that were forgotten
+	lastLine, lastEvent time.Time
+	risks               parser.Risks
+
+	mu     sync.Mutex
+	failed string // guarded by mu: why Run ended, until it runs again
+
+	stop  context.CancelFunc // set when it is started
+	ended chan struct{}      // closed when Run has returned
+}
+
+// open makes the source, to go on after cursor.
+func (s *source) open(cursor string) error {
+	spec := s.spec
+	var err error
+	if len(spec.Files) > 0 {
+		s.reads, err = sources.NewFile(sources.FileOptions{Name: spec.Name, Patterns: spec.Files, Cursor: cursor, FromStart: spec.FromStart, Log: s.log})
+	} else {
+		s.reads, err = sources.NewJournal(sources.JournalOptions{Name: spec.Name, Units: spec.Units, Directory: spec.Directory, Cursor: cursor, Since: since(spec), Log: s.log})
+	}
+	if err != nil {
+		return fmt.Errorf("source %s: %w", spec.Name, err)
+	}
+	return nil
+}
+
+// since is where a journal without a cursor begins.
+func since(spec config.Source) time.Time {
+	if spec.FromStart {
+		return time.Unix(0, 0)
+	}
+	return time.Time{}
+}
+
+// Run reads the source until ctx ends; when it fails it is tried again, for
+// what keeps it from reading (a right, a missing journal) can be mended while
+// the daemon runs.
+func (s *source) Run(ctx context.Context, out chan<- sources.Batch) error {
+	backoff := firstBackoff
+	for {
+		began := time.Now()
+		err := s.reads.Run(ctx, out)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			err = errors.New("it ended")
+		}
+		s.log.Error("a source can't be read, trying again", "source", s.spec.Name, "error", err)
+		s.setFailed(err.Error())
+		if time.Since(began) > maxBackoff {
+			backoff = firstBackoff
+		}
+		if !pause(ctx, backoff) {
+			return nil
+		}
+		backoff = min(2*backoff, maxBackoff)
+		s.setFailed("")
+	}
+}
+
+func (s *source) setFailed(why string) {
+	s.mu.Lock()
+	s.failed = why
+	s.mu.Unlock()
+}
+
+func (s *source) failure() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
+
+// stats is what the source says of itself.
+func (s *source) stats() sources.Stats {
+	if r, ok := s.reads.(sources.Reporter); ok {
+		return r.Stats()
+	}
+	return sources.Stats{Lag: -1}
+}
+
+// caughtUp tells whether the source has read what was there when it began. One
+// that waits or fails holds nobody up.
+func (s *source) caughtUp() bool {
+	st := s.stats()
+	return st.Lag == 0 || s.failure() != "" || len(st.Following) == 0 && len(st.Waiting)+len(st.Problems) > 0
+}
+
+// reader is the reader of one of the source's streams.
+func (s *source) reader(stream string) *reader {
+	if r, ok := s.streams[stream]; ok {
+		return r
+	}
+	if len(s.streams) >= maxStreams {
+		s.forgetOldest()
+	}
+	r := &reader{parser: s.parser, trust: s.spec.Trust}
+	s.streams[stream] = r
+	return r
+}
+
+func (s *source) forgetOldest() {
+	var oldest string
+	for name, r := range s.streams {
+		if o := s.streams[oldest]; o == nil || r.last.Before(o.last) || r.last.Equal(o.last) && name < oldest {
+			oldest = name
+		}
+	}
+	s.tally.add(&s.streams[oldest].tally)
+	delete(s.streams, oldest)
+}
+
+// total is what became of the source's lines.
+func (s *source) total() Tally {
+	t := s.tally
+	for _, r := range s.streams {
+		t.add(&r.tally)
+	}
+	return t
+}
+
+// noteRisk keeps the holes that a reader has seen the witnesses of.
+func (s *source) noteRisk(r *reader) { s.risks |= r.risks }
+
+// status describes the source for people.
+func (s *source) status() control.SourceStatus {
+	st := s.stats()
+	t := s.total()
+	return control.SourceStatus{
+		Name: s.spec.Name, What: s.reads.String(), State: s.state(st),
+		Lines: t.Lines, Events: t.Events, Cut: int64(st.Cut),
+		LastLine: optional(s.lastLine), LastEvent: optional(s.lastEvent), Lag: st.Lag,
+	}
+}
+
+// state says in words whether the source is being read.
+func (s *source) state(st sources.Stats) string {
+	switch why := s.failure(); {
+	case why != "":
+		return "failed: " + why
+	case len(st.Problems) > 0:
+		return "trouble: " + st.Problems[len(st.Problems)-1]
+	case len(st.Following) == 0 && len(st.Waiting) > 0:
+		return "waiting for " + strings.Join(st.Waiting, ", ")
+	}
+	return "reading"
+}

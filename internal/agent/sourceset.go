@@ -1,0 +1,47 @@
+package agent
+
+import (
+	"slices"
+
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/parser"
+)
+
+// newSource makes a source that goes on where it was left.
+func (e *engine) newSource(spec config.Source, cfg *config.Config) (*source, error) {
+	p, err := NewParser(cfg, spec.Format)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{spec: spec, log: e.log, parser: p, streams: map[string]*reader{}}
+	return s, s.open(e.cursors[spec.Name])
+}
+
+// NewParser makes the parser of one source: it looks for what any jail counts.
+func NewParser(cfg *config.Config, format string) (*parser.Parser, error) {
+	var rules []string
+	for _, j := range cfg.Jails {
+		rules = append(rules, j.Rules...)
+	}
+	slices.Sort(rules)
+	return parser.New(cfg.Ruleset, parser.Options{Rules: slices.Compact(rules), Format: format})
+}
+
+// source finds a source by its name.
+func (e *engine) source(name string) *source {
+	i := slices.IndexFunc(e.sources, func(s *source) bool { return s.spec.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return e.sources[i]
+}
+
+// sourcesCaughtUp tells whether every source has read what was there at the start.
+func (e *engine) sourcesCaughtUp() bool {
+	for _, s := range e.sources {
+		if !s.caughtUp() {
+			return false
+		}
+	}
+	return len(e.batches) == 0
+}

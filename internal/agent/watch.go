@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/p2pban/p2pban/parser"
+)
+
+// afterBanAlarm is how long events of banned hosts keep the alarm standing.
+const afterBanAlarm = 5 * time.Minute
+
+// noteSave raises or clears the alarm about the state file.
+func (e *engine) noteSave(err error) {
+	what, fix := "", ""
+	if err != nil {
+		what = fmt.Sprintf("what was decided can't be saved: %v; %d decisions are enforced but would be lost at a restart", err, len(e.unsaved))
+		fix = "make room on the disk of " + e.store.Path() + " or mend its rights; saving is tried again with the next decision"
+	}
+	e.alarms.set(e.now(), "state", "", what, fix)
+}
+
+// watch looks, at every tick, at what may need a person.
+func (e *engine) watch(now time.Time) {
+	for _, f := range e.enforcers {
+		st := f.Status()
+		what := ""
+		if st.Error != "" {
+			what = fmt.Sprintf("bans can't be brought to %s: %s", st.Backend, st.Error)
+		}
+		e.alarms.set(now, "firewall", st.Backend, what, f.hint())
+	}
+	for _, s := range e.sources {
+		e.watchSource(now, s)
+	}
+	e.watchJails(now)
+}
+
+func (e *engine) watchSource(now time.Time, s *source) {
+	what := ""
+	if state := s.state(s.stats()); state != "reading" {
+		what = fmt.Sprintf("source %s: %s", s.spec.Name, state)
+	}
+	e.alarms.set(now, "source", s.spec.Name, what, "`p2pban check` says what is missing; reading begins by itself once it is there")
+	for _, r := range s.risks.Info() {
+		e.alarms.set(now, "forgeable", s.spec.Name+" "+r.Name, forgeable(s, r), "close the hole: "+r.Setting)
+	}
+}
+
+// forgeable says what a hole in a source means now.
+func forgeable(s *source, r parser.Risk) string {
+	then := "events in " + strings.Join(r.Formats, ", ") + " are refused"
+	if s.spec.Trust {
+		then = "its events are believed all the same, because of trust = true"
+	}
+	return fmt.Sprintf("source %s can be forged: %s; %s", s.spec.Name, r.Summary, then)
+}
+
+// watchJails raises what the jails' counts tell.
+func (e *engine) watchJails(now time.Time) {
+	for _, cfg := range e.jails.Jails() {
+		c, _ := e.jails.Counts(cfg.Name)
+		w := e.watched[cfg.Name]
+		if c.AfterBan > w.afterBan {
+			w.leaked = now
+		}
+		w.afterBan = c.AfterBan
+		e.watched[cfg.Name] = w
+		what := ""
+		if !w.leaked.IsZero() && now.Sub(w.leaked) < afterBanAlarm {
+			what = fmt.Sprintf("hosts banned by jail %s still reach the node: %d events after their bans", cfg.Name, c.AfterBan)
+		}
+		e.alarms.set(now, "after-ban", cfg.Name, what,
+			"is the node behind a proxy, or in a container or network namespace whose packets don't pass this host's firewall? `p2pban check` looks")
+		what = ""
+		if c.Holding > 0 {
+			what = fmt.Sprintf("the eclipse guard of jail %s holds %d bans back: it would ban too many of the hosts seen lately", cfg.Name, c.Holding)
+		}
+		e.alarms.set(now, "guard", cfg.Name, what,
+			"look at the hosts (`p2pban status "+cfg.Name+"`): an upgrade that makes every handshake fail looks like this; bans by hand still work")
+	}
+}
+
+// watched is what watchJails saw of a jail the last time.
+type watched struct {
+	afterBan int64
+	leaked   time.Time // when events after a ban last came
+}
