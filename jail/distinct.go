@@ -52,10 +52,10 @@ func (k *sketch) recount() {
 	}
 }
 
-// estimate is the number of hosts behind so many bits.
+// estimate is the number of hosts behind so many bits, whole.
 func estimate(set int) float64 {
 	clear := max(sketchBits-set, 1)
-	return sketchBits * math.Log(float64(sketchBits)/float64(clear))
+	return math.Round(sketchBits * math.Log(float64(sketchBits)/float64(clear)))
 }
 
 // turn drops the older half when the younger one is full.

@@ -53,8 +53,7 @@ func (s *Set) allows(j *jail, b *ban) bool {
 		return false
 	}
 	n := g.banned.countWith(b.Host, s.clock)
-	// Half a host is less than the estimate can be wrong for a few hosts.
-	if n > float64(c.Least)+0.5 && n > c.Share*s.seen.count(s.clock)+0.5 {
+	if n > float64(c.Least) && n > c.Share*s.seen.count(s.clock) {
 		return false
 	}
 	g.inMinute++
