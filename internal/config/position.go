@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/BurntSushi/toml"
 )
 
 // The TOML library has positions for syntax errors only, so this file finds
@@ -118,15 +120,13 @@ func (x *indexer) key() string {
 	return x.src[start:x.i]
 }
 
-// unquote reads a TOML string on one line. Its escapes are those of Go, but
-// for \e, which no key of ours has.
+// unquote reads a quoted key, whose escapes are those of a string.
 func unquote(s string) string {
-	if s[0] == '"' {
-		if u, err := strconv.Unquote(s); err == nil {
-			return u
-		}
+	var v struct{ K string }
+	if _, err := toml.Decode("K = "+s, &v); err != nil {
+		return s
 	}
-	return strings.Trim(s, s[:1])
+	return v.K
 }
 
 // value passes over the value of path, marking what is inside.

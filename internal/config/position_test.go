@@ -50,6 +50,7 @@ func FuzzKeyOffsets(f *testing.F) {
 	f.Add(hard)
 	f.Add("[a]\nb=[[[]]]\n")
 	f.Add("\"\\u00e9\" = {\n a = 1,\n}\n")
+	f.Add("\"\\e\" = 1\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		top, err := parse(&file{"f", text})
 		if err != nil {
@@ -68,7 +69,7 @@ func FuzzKeyOffsets(f *testing.F) {
 				inner := child(path, k)
 				walk(inner, v)
 				x := indexer{src: text, i: offsets[pathKey(inner)]}
-				if !x.at("[") && x.key() != k && !strings.ContainsAny(text, "\\") {
+				if !x.at("[") && x.key() != k {
 					t.Fatalf("%q: its place is that of another key", inner)
 				}
 			}

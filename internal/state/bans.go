@@ -76,57 +76,52 @@ func (w *writer) write(ctx context.Context, d *jail.Decision) error {
 	return err
 }
 
-// loadBans reads the bans in force, ordered by jail and prefix.
-func (s *Store) loadBans(ctx context.Context, tx *sql.Tx) ([]jail.Decision, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT jail, prefix, decision, sum FROM bans`)
-	if err != nil {
-		return nil, err
-	}
-	return s.scanBans(rows)
+// querier is what reads: the database, or a transaction on it.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// BansAfter gives the next bans in force, at most limit, in the order of jail
-// and prefix (as text): those behind after, or the first ones if that is nil;
-// of one jail, or of all if name is empty. A long list read so, page by page,
-// holds nobody else up.
-func (s *Store) BansAfter(ctx context.Context, after *jail.Decision, name string, limit int) ([]jail.Decision, error) {
-	var afterJail, afterPrefix string
-	if after != nil {
-		afterJail, afterPrefix = after.Jail, after.Prefix.String()
-	}
-	rows, err := s.db.QueryContext(ctx, `SELECT jail, prefix, decision, sum FROM bans
-		WHERE (jail, prefix) > (?, ?) AND (? = '' OR jail = ?) ORDER BY jail, prefix LIMIT ?`,
-		afterJail, afterPrefix, name, name, limit)
-	if err != nil {
-		return nil, s.classify("listing the bans in", err)
-	}
-	bans, err := s.scanBans(rows)
-	if err != nil {
-		return nil, s.classify("listing the bans in", err)
-	}
-	return bans, nil
-}
+var (
+	_ querier = (*sql.DB)(nil)
+	_ querier = (*sql.Tx)(nil)
+)
 
-// scanBans reads rows of jail, prefix, decision and sum, and closes them.
-func (s *Store) scanBans(rows *sql.Rows) ([]jail.Decision, error) {
+// eachBan gives the JSON of every ban in force, by jail and prefix. Its memory
+// is valid until f returns.
+func (s *Store) eachBan(ctx context.Context, q querier, f func(decision []byte) error) error {
+	rows, err := q.QueryContext(ctx, `SELECT jail, prefix, decision, sum FROM bans ORDER BY jail, prefix`)
+	if err != nil {
+		return err
+	}
 	defer rows.Close()
-	var bans []jail.Decision
 	for rows.Next() {
 		var name, prefix, text sql.RawBytes
 		var want int64
 		if err := rows.Scan(&name, &prefix, &text, &want); err != nil {
-			return nil, err
+			return err
 		}
 		if sum(name, prefix, text) != want {
-			return nil, &DamagedError{Path: s.path, Err: errors.New("the checksum of a ban does not fit")}
+			return &DamagedError{Path: s.path, Err: errors.New("the checksum of a ban does not fit")}
 		}
+		if err := f(text); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// loadBans reads the bans in force.
+func (s *Store) loadBans(ctx context.Context, q querier) (bans []jail.Decision, err error) {
+	err = s.eachBan(ctx, q, func(text []byte) error {
 		var d jail.Decision
 		if err := json.Unmarshal(text, &d); err != nil {
-			return nil, &DamagedError{Path: s.path, Err: fmt.Errorf("ban of %q: %w", prefix, err)}
+			return &DamagedError{Path: s.path, Err: fmt.Errorf("a ban: %w", err)}
 		}
 		bans = append(bans, d)
-	}
-	return bans, rows.Err()
+		return nil
+	})
+	return bans, err
 }
 
 // sum is CRC-32C over the parts, each after its length.

@@ -111,11 +111,11 @@ func (s *Store) Load(ctx context.Context) (Saved, error) {
 	return saved, err
 }
 
-func (s *Store) loadCheckpoint(ctx context.Context, tx *sql.Tx) (Checkpoint, error) {
+func (s *Store) loadCheckpoint(ctx context.Context, q querier) (Checkpoint, error) {
 	var c Checkpoint
 	var generation, want int64
 	var clock, cursors string
-	err := tx.QueryRowContext(ctx, `SELECT generation, clock, cursors, sum FROM checkpoint`).
+	err := q.QueryRowContext(ctx, `SELECT generation, clock, cursors, sum FROM checkpoint`).
 		Scan(&generation, &clock, &cursors, &want)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, nil
@@ -123,7 +123,7 @@ func (s *Store) loadCheckpoint(ctx context.Context, tx *sql.Tx) (Checkpoint, err
 	if err != nil {
 		return c, err
 	}
-	if c.Snapshot, err = loadSnapshot(ctx, tx, generation); err != nil {
+	if c.Snapshot, err = loadSnapshot(ctx, q, generation); err != nil {
 		return c, err
 	}
 	if sum([]byte(clock), []byte(cursors), c.Snapshot) != want {
@@ -138,8 +138,8 @@ func (s *Store) loadCheckpoint(ctx context.Context, tx *sql.Tx) (Checkpoint, err
 	return c, nil
 }
 
-func loadSnapshot(ctx context.Context, tx *sql.Tx, generation int64) ([]byte, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT data FROM snapshot WHERE generation = ? ORDER BY part`, generation)
+func loadSnapshot(ctx context.Context, q querier, generation int64) ([]byte, error) {
+	rows, err := q.QueryContext(ctx, `SELECT data FROM snapshot WHERE generation = ? ORDER BY part`, generation)
 	if err != nil {
 		return nil, err
 	}

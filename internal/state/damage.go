@@ -1,7 +1,6 @@
 package state
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +16,7 @@ import (
 type DamagedError struct {
 	Path string
 	// Foreign says that the file is whole but another program's database:
-	// OpenOrSetAside leaves such a file alone.
+	// it is never set aside.
 	Foreign bool
 	Err     error
 }
@@ -42,7 +41,7 @@ func (e *NewerError) Error() string {
 		e.Path, e.Schema, e.Ours)
 }
 
-// classify adds what was being done, and turns SQLite's two codes for a broken
+// classify adds what was being done, and turns SQLite's codes for a broken
 // file into a *DamagedError.
 func (s *Store) classify(doing string, err error) error {
 	if err == nil {
@@ -55,44 +54,17 @@ func (s *Store) classify(doing string, err error) error {
 	}
 	var sq *sqlite.Error
 	if errors.As(err, &sq) {
-		switch sq.Code() & 0xff { // the low byte is the primary result code
-		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		primary := sq.Code() & 0xff
+		if primary == sqlite3.SQLITE_CORRUPT || primary == sqlite3.SQLITE_NOTADB ||
+			sq.Code() == sqlite3.SQLITE_IOERR_SHORT_READ { // the file ends within a page
 			return &DamagedError{Path: s.path, Err: err}
 		}
 	}
 	return fmt.Errorf("state: %s %s: %w", doing, s.path, err)
 }
 
-// OpenOrSetAside is Open and Load, and where they find damage renames the file
-// to path.damaged-<UTC time>, deleting nothing, and opens a fresh one. aside
-// is the new name, empty when nothing was damaged. A foreign, newer or locked
-// file is an error as in Open.
-func OpenOrSetAside(path string) (s *Store, aside string, err error) {
-	s, err = Open(path)
-	if err == nil {
-		if _, err = s.Load(context.Background()); err == nil {
-			return s, "", nil
-		}
-		s.Close()
-	}
-	var damaged *DamagedError
-	if !errors.As(err, &damaged) || damaged.Foreign {
-		return nil, "", err
-	}
-	if aside, err = setAside(damaged.Path); err != nil {
-		return nil, "", err
-	}
-	s, err = Open(path)
-	return s, aside, err
-}
-
-// setAside renames the database and its companions, under the lock.
+// setAside renames the database and its companions; the caller holds the lock.
 func setAside(path string) (string, error) {
-	lock, err := takeLock(path)
-	if err != nil {
-		return "", err
-	}
-	defer lock.Close()
 	aside := path + ".damaged-" + time.Now().UTC().Format("20060102T150405Z")
 	for n, base := 2, aside; ; n++ {
 		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {

@@ -11,8 +11,7 @@ import (
 // applicationID marks the file as ours (PRAGMA application_id): "p2pb".
 const applicationID = 0x70327062
 
-// schemaVersion is PRAGMA user_version. A change of the tables raises it and
-// adds its step to prepare.
+// schemaVersion is PRAGMA user_version; a change of the tables raises it.
 const schemaVersion = 1
 
 // Every row of bans, and the checkpoint as a whole, carries a checksum: SQLite
@@ -51,11 +50,43 @@ CREATE TABLE snapshot (
 ) STRICT;
 `
 
-// prepare checks that the file is ours, whole and of a schema we know, and
-// makes the tables in a new one.
-func (s *Store) prepare(ctx context.Context) error {
-	var tables, application, version int
-	if err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables); err != nil {
+// tables are the names in schema.
+const tables = `'bans', 'history', 'checkpoint', 'snapshot'`
+
+// isNew tells whether the file holds nothing yet: we were killed in the moment
+// of making it.
+func (s *Store) isNew(ctx context.Context) (bool, error) {
+	var objects, application int
+	err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&objects)
+	if err == nil {
+		err = s.db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&application)
+	}
+	return objects == 0 && application == 0, err
+}
+
+// check reads everything: whether the file is ours, of a schema we know, and
+// as we wrote it.
+func (s *Store) check(ctx context.Context) error {
+	if empty, err := s.isNew(ctx); err != nil || empty {
+		return err
+	}
+	if err := s.checkIdentity(ctx); err != nil {
+		return err
+	}
+	if err := s.quickCheck(ctx); err != nil {
+		return err
+	}
+	if err := s.eachBan(ctx, s.db, func([]byte) error { return nil }); err != nil {
+		return err
+	}
+	_, err := s.loadCheckpoint(ctx, s.db)
+	return err
+}
+
+func (s *Store) checkIdentity(ctx context.Context) error {
+	var ours, application, version int
+	err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (`+tables+`)`).Scan(&ours)
+	if err != nil {
 		return err
 	}
 	if err := s.db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&application); err != nil {
@@ -65,19 +96,28 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case tables == 0 && application == 0:
-		return s.create(ctx)
 	case application != applicationID:
-		return s.notOurs(ctx)
+		// Ours with a damaged header still has its tables.
+		return &DamagedError{Path: s.path, Foreign: ours < 4, Err: errors.New("it is marked as another program's database")}
 	case version > schemaVersion:
 		return &NewerError{Path: s.path, Schema: version, Ours: schemaVersion}
 	case version < schemaVersion:
 		return &DamagedError{Path: s.path, Err: fmt.Errorf("no p2pban ever wrote schema %d", version)}
+	case ours < 4:
+		return &DamagedError{Path: s.path, Err: fmt.Errorf("only %d of its 4 tables are there", ours)}
 	}
-	return s.quickCheck(ctx)
+	return nil
 }
 
-func (s *Store) create(ctx context.Context) error {
+// prepare makes the tables in a new file. A change of the schema adds its step
+// here.
+func (s *Store) prepare(ctx context.Context) error {
+	if err := s.useWAL(ctx); err != nil {
+		return err
+	}
+	if empty, err := s.isNew(ctx); err != nil || !empty {
+		return err
+	}
 	return s.inTx(ctx, "creating", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version = %d;",
 			schema, applicationID, schemaVersion))
@@ -85,16 +125,16 @@ func (s *Store) create(ctx context.Context) error {
 	})
 }
 
-// notOurs tells another program's database from ours with a damaged header:
-// ours still has its tables.
-func (s *Store) notOurs(ctx context.Context) error {
-	var ours int
-	err := s.db.QueryRowContext(ctx,
-		`SELECT count(*) FROM sqlite_schema WHERE name IN ('bans', 'history', 'checkpoint', 'snapshot')`).Scan(&ours)
-	if err != nil {
+// useWAL puts the file into WAL mode, where it stays.
+func (s *Store) useWAL(ctx context.Context) error {
+	var mode string
+	if err := s.db.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
 		return err
 	}
-	return &DamagedError{Path: s.path, Foreign: ours < 4, Err: errors.New("its application id is another program's")}
+	if mode != "wal" { // a file system without shared memory
+		return fmt.Errorf("its file system allows only journal mode %q, not WAL; use a local disk", mode)
+	}
+	return nil
 }
 
 // quickCheck has SQLite walk every page.

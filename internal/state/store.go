@@ -43,96 +43,115 @@ type Store struct {
 //
 // It fails with a *LockedError (errors.Is ErrLocked) when another process
 // holds the file, with a *DamagedError when what is there can't be read or was
-// written by another program, and with a *NewerError when a later p2pban wrote it.
+// written by another program, and with a *NewerError when a later p2pban wrote
+// it; it has then changed nothing.
 func Open(path string) (*Store, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("state: %w", err)
+	s, _, err := openPath(path, false)
+	return s, err
+}
+
+// OpenOrSetAside is Open, but a damaged file is renamed to path.damaged-<UTC
+// time>, with its -wal if it has one, and a fresh one made. aside is the new
+// name, empty when nothing was damaged. Nothing is ever deleted.
+func OpenOrSetAside(path string) (s *Store, aside string, err error) {
+	return openPath(path, true)
+}
+
+func openPath(path string, mayRename bool) (s *Store, aside string, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, "", fmt.Errorf("state: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("state: making the directory: %w", err)
+		return nil, "", fmt.Errorf("state: making the directory: %w", err)
 	}
 	lock, err := takeLock(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	s, err := openLocked(path)
+	err = inspect(path)
+	var damaged *DamagedError
+	if errors.As(err, &damaged) && !damaged.Foreign && mayRename {
+		aside, err = setAside(path)
+	}
+	if err == nil {
+		s, err = openChecked(path)
+	}
 	if err != nil {
 		lock.Close()
-		return nil, err
+		return nil, aside, err
 	}
 	s.lock = lock
+	return s, aside, nil
+}
+
+// inspect reads the whole file, if there is one, and changes nothing: not even
+// the WAL is played in, as a writer would do on closing.
+func inspect(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("state: %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("state: %s is not a regular file", path)
+	case info.Size() == 0:
+		// We never leave an empty file, except when killed in the moment of
+		// making one: the bans that stood in it are gone, and that must be told.
+		return &DamagedError{Path: path, Err: errors.New("the file is empty")}
+	}
+	s, err := connect(path, url.Values{"mode": {"ro"}})
+	if err != nil {
+		return err
+	}
+	defer s.db.Close()
+	return s.classify("reading", s.check(context.Background()))
+}
+
+// openChecked opens a file that was inspected, or makes a new one.
+func openChecked(path string) (*Store, error) {
+	// SQLite would make it with 0644. The -wal and -shm files take their mode
+	// from it.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	s, err := connect(path, url.Values{"_txlock": {"immediate"}})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(context.Background()); err != nil {
+		s.db.Close()
+		return nil, s.classify("opening", err)
+	}
 	return s, nil
 }
 
-// openLocked opens the file at path; the caller holds its lock.
-func openLocked(path string) (*Store, error) {
-	if err := makeFile(path); err != nil {
-		return nil, err
+// connect makes the Store of a file. The pragmas stand in the connection
+// string so that a reconnect by database/sql has them too. journal_mode is not
+// among them because it changes the file, which may be another program's.
+func connect(path string, options url.Values) (*Store, error) {
+	options["_busy_timeout"] = []string{"5000"} // an operator may be looking with sqlite3
+	options["_synchronous"] = []string{"NORMAL"}
+	options["_defensive"] = []string{"1"}
+	options["_dqs"] = []string{"0"}
+	options["_pragma"] = []string{
+		"trusted_schema(OFF)",
+		"cell_size_check(ON)",
+		"journal_size_limit(16777216)", // the WAL grows with the largest snapshot; give that back
 	}
-	db, err := sql.Open("sqlite", dsn(path))
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}
+	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
 	// One connection: SQLite has one writer anyway, and a pool would only turn
 	// waiting into SQLITE_BUSY.
 	db.SetMaxOpenConns(1)
-	s := &Store{db: db, path: path}
-	if err := s.prepare(context.Background()); err != nil {
-		db.Close()
-		return nil, s.classify("opening", err)
-	}
-	return s, nil
-}
-
-// makeFile makes the file with its mode before SQLite does, which would use
-// 0644; the -wal and -shm files take their mode from it.
-func makeFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
-		return f.Close()
-	}
-	if !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("state: %w", err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("state: %s is not a regular file", path)
-	}
-	if info.Size() == 0 {
-		// We never leave an empty file, except when killed in the moment of
-		// making one: the bans that stood in it are gone, and that must be told.
-		return &DamagedError{Path: path, Err: errors.New("the file is empty")}
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		if err := os.Chmod(path, 0o600); err != nil {
-			return fmt.Errorf("state: %w", err)
-		}
-	}
-	return nil
-}
-
-// dsn is the connection string: the pragmas stand in it so that a reconnect by
-// database/sql has them too.
-func dsn(path string) string {
-	u := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
-		"_busy_timeout": {"5000"}, // an operator may be looking with sqlite3
-		"_journal_mode": {"WAL"},
-		"_synchronous":  {"NORMAL"},
-		"_txlock":       {"immediate"},
-		"_defensive":    {"1"},
-		"_dqs":          {"0"},
-		"_pragma": {
-			"trusted_schema(OFF)",
-			"cell_size_check(ON)",
-			// The WAL file grows with the largest snapshot; give that back.
-			"journal_size_limit(16777216)",
-		},
-	}.Encode()}
-	return u.String()
+	return &Store{db: db, path: path}, nil
 }
 
 // Path is the absolute path of the file.

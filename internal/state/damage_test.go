@@ -1,0 +1,246 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/p2pban/p2pban/jail"
+)
+
+// filled makes a closed state file with some of everything, and gives its
+// bytes and what was saved.
+func filled(t *testing.T) ([]byte, Saved) {
+	t.Helper()
+	path := statePath(t)
+	s := open(t, path)
+	var bans []jail.Decision
+	for n := range 300 {
+		bans = append(bans, ban(n))
+	}
+	save(t, s, bans...)
+	save(t, s, unban(ban(5), epoch))
+	snapshot := make([]byte, 20_000)
+	for i := range snapshot {
+		snapshot[i] = byte(i * 7)
+	}
+	c := Checkpoint{Clock: epoch, Cursors: map[string]string{"kubo": "s=1"}, Snapshot: snapshot}
+	if err := s.Checkpoint(context.Background(), c); err != nil {
+		t.Fatal(err)
+	}
+	saved := loadAll(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, saved
+}
+
+// TestDamage damages a state file in many ways. Each time either everything
+// that was saved comes back, or the file is set aside, as it was, and a fresh
+// one stands in its place. Nothing in between: a ban of another address is the
+// one thing that must never come out of a broken disk.
+func TestDamage(t *testing.T) {
+	data, want := filled(t)
+	rounds := 60
+	if testing.Short() || raceEnabled {
+		rounds = 15
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	const page = 4096
+	pages := len(data) / page
+	type damage struct {
+		name string
+		data []byte
+		must bool // the damage can't be overlooked
+	}
+	cases := []damage{{"empty", nil, true}, {"text", []byte("bans = 3\n"), true}, {"no header", append(make([]byte, 100), data[100:]...), true}}
+	for range rounds {
+		n := random.IntN(len(data))
+		cases = append(cases, damage{fmt.Sprintf("cut at %d", n), data[:n], true})
+
+		zeroed, n := bytes.Clone(data), random.IntN(pages)
+		clear(zeroed[n*page : (n+1)*page])
+		cases = append(cases, damage{fmt.Sprintf("page %d zeroed", n), zeroed, false})
+
+		noise, n := bytes.Clone(data), random.IntN(pages)
+		for i := n * page; i < (n+1)*page; i++ {
+			noise[i] = byte(random.Uint32())
+		}
+		cases = append(cases, damage{fmt.Sprintf("page %d random", n), noise, false})
+
+		flipped, n := bytes.Clone(data), random.IntN(len(data))
+		flipped[n] ^= 1 << random.IntN(8)
+		cases = append(cases, damage{fmt.Sprintf("bit at %d", n), flipped, false})
+	}
+	whole := 0
+	for _, c := range cases {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "state.db")
+		if err := os.WriteFile(path, c.data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, aside, err := OpenOrSetAside(path)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		saved := loadAll(t, s)
+		switch {
+		case aside == "":
+			whole++
+			if diff := cmp.Diff(want, saved, compareNetip); diff != "" || c.must {
+				t.Errorf("%s was not noticed (-saved +loaded):\n%.2000s", c.name, diff)
+			}
+		default:
+			if len(saved.Bans) != 0 || saved.Checkpoint.Snapshot != nil {
+				t.Errorf("%s: the fresh file is not empty", c.name)
+			}
+			if kept, err := os.ReadFile(aside); err != nil || !bytes.Equal(kept, c.data) {
+				t.Errorf("%s: what was set aside is not what was there: %v", c.name, err)
+			}
+			if !strings.HasPrefix(aside, path+".damaged-2") {
+				t.Errorf("%s: set aside as %s", c.name, aside)
+			}
+		}
+		save(t, s, ban(1))
+		s.Close()
+	}
+	t.Logf("%d cases, %d without consequence", len(cases), whole)
+}
+
+func TestOpenSaysWhatIsDamaged(t *testing.T) {
+	data, _ := filled(t)
+	path := filepath.Join(t.TempDir(), "state.db")
+	if err := os.WriteFile(path, data[:len(data)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(path)
+	var damaged *DamagedError
+	if !errors.As(err, &damaged) || damaged.Path != path || damaged.Foreign || !strings.Contains(err.Error(), path+" is damaged") {
+		t.Errorf("%v: want a DamagedError of %s", err, path)
+	}
+	if got, err := os.ReadFile(path); err != nil || len(got) != len(data)/2 {
+		t.Errorf("Open touched the damaged file: %d bytes, %v", len(got), err)
+	}
+}
+
+// TestChangedRow changes what SQLite itself can't know to be wrong.
+func TestChangedRow(t *testing.T) {
+	for _, change := range []string{
+		`UPDATE bans SET prefix = '11.0.0.9/32' WHERE prefix = '11.0.0.1/32'`,
+		`UPDATE bans SET decision = replace(decision, '"11.0.0.1"', '"11.0.0.9"')`,
+		`UPDATE bans SET jail = 'other'`,
+		`UPDATE checkpoint SET cursors = '{"kubo":"s=9"}'`,
+		`UPDATE checkpoint SET clock = '2026-11-20T15:00:00Z'`,
+		`UPDATE snapshot SET data = x'00'`,
+		`DELETE FROM snapshot`,
+		`DROP TABLE bans`,
+	} {
+		path := statePath(t)
+		s := open(t, path)
+		save(t, s, ban(1))
+		c := Checkpoint{Clock: epoch, Cursors: map[string]string{"kubo": "s=1"}, Snapshot: []byte("snapshot")}
+		if err := s.Checkpoint(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := s.db.Exec(change); err != nil {
+			t.Fatal(err)
+		} else if n, _ := r.RowsAffected(); n == 0 && !strings.HasPrefix(change, "DROP") {
+			t.Fatalf("%s: changed nothing", change)
+		}
+		s.Close()
+		s, aside, err := OpenOrSetAside(path)
+		if err != nil || aside == "" {
+			t.Errorf("%s: %q, %v: want the file set aside", change, aside, err)
+			continue
+		}
+		s.Close()
+	}
+}
+
+// TestSetAsideTwice holds that a second damaged file does not replace the
+// first, even within a second, and that the WAL goes with its database.
+func TestSetAsideTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	kept := map[string]string{}
+	for _, text := range []string{"one", "two", "three"} {
+		for suffix, content := range map[string]string{"": text, "-wal": text + " wal"} {
+			if err := os.WriteFile(path+suffix, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, aside, err := OpenOrSetAside(path)
+		if err != nil || aside == "" {
+			t.Fatalf("%q, %v", aside, err)
+		}
+		s.Close()
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			os.Remove(path + suffix) // some are gone already
+		}
+		kept[aside] = text
+	}
+	for aside, text := range kept {
+		for suffix, want := range map[string]string{"": text, "-wal": text + " wal"} {
+			if got, err := os.ReadFile(aside + suffix); err != nil || string(got) != want {
+				t.Errorf("%s: %q, %v; want %q", aside+suffix, got, err, want)
+			}
+		}
+	}
+	if len(kept) != 3 {
+		t.Errorf("kept as %v, want three names", kept)
+	}
+}
+
+// TestWALGoesAsideUntouched damages the database of a process that was killed,
+// whose last moments stand in the WAL only: both are kept byte for byte.
+func TestWALGoesAsideUntouched(t *testing.T) {
+	data, _ := filled(t)
+	live := statePath(t)
+	if err := os.MkdirAll(filepath.Dir(live), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(live, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, live)
+	save(t, s, ban(1000))
+	path := filepath.Join(t.TempDir(), "state.db")
+	want := map[string][]byte{}
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(live + suffix) // as a kill would leave them
+		if err != nil || len(b) == 0 {
+			t.Fatalf("%d bytes, %v", len(b), err)
+		}
+		if suffix == "" {
+			clear(b[len(b)/2 : len(b)-100])
+		}
+		want[suffix] = b
+		if err := os.WriteFile(path+suffix, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh, aside, err := OpenOrSetAside(path)
+	if err != nil || aside == "" {
+		t.Fatalf("%q, %v: want the file set aside", aside, err)
+	}
+	defer fresh.Close()
+	for suffix, b := range want {
+		if got, err := os.ReadFile(aside + suffix); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("%s: %d bytes, %v; want the %d that were there", aside+suffix, len(got), err, len(b))
+		}
+	}
+	if n := len(loadAll(t, fresh).Bans); n != 0 {
+		t.Errorf("%d bans in the fresh file", n)
+	}
+}
