@@ -173,7 +173,7 @@ func table(t *testing.T) string {
 
 // inKernel tells whether the kernel's sets hold an element.
 func inKernel(t *testing.T, element string) bool {
-	return strings.Contains(table(t), element+" timeout ")
+	return strings.Contains(table(t), " "+element+" ") // what follows differs between versions of nft
 }
 
 const liveConfig = `

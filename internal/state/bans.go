@@ -87,10 +87,13 @@ var (
 	_ querier = (*sql.Tx)(nil)
 )
 
-// eachBan gives the JSON of every ban in force, by jail and prefix. Its memory
-// is valid until f returns.
-func (s *Store) eachBan(ctx context.Context, q querier, f func(decision []byte) error) error {
-	rows, err := q.QueryContext(ctx, `SELECT jail, prefix, decision, sum FROM bans ORDER BY jail, prefix`)
+// banRows is what eachBan reads.
+const banRows = `SELECT jail, prefix, decision, sum FROM bans`
+
+// eachBan gives the JSON of the bans that a query of banRows selects. Its
+// memory is valid until f returns.
+func (s *Store) eachBan(ctx context.Context, q querier, f func(decision []byte) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -111,8 +114,8 @@ func (s *Store) eachBan(ctx context.Context, q querier, f func(decision []byte) 
 	return rows.Err()
 }
 
-// loadBans reads the bans in force.
-func (s *Store) loadBans(ctx context.Context, q querier) (bans []jail.Decision, err error) {
+// loadBans reads the bans in force that a query of banRows selects.
+func (s *Store) loadBans(ctx context.Context, q querier, query string, args ...any) (bans []jail.Decision, err error) {
 	err = s.eachBan(ctx, q, func(text []byte) error {
 		var d jail.Decision
 		if err := json.Unmarshal(text, &d); err != nil {
@@ -120,8 +123,26 @@ func (s *Store) loadBans(ctx context.Context, q querier) (bans []jail.Decision, 
 		}
 		bans = append(bans, d)
 		return nil
-	})
+	}, query, args...)
 	return bans, err
+}
+
+// BansAfter gives the next bans in force, at most limit, in the order of jail
+// and prefix (as text): those behind after, or the first ones if that is nil;
+// of one jail, or of all if name is empty. A long list read so, page by page,
+// holds nobody else up.
+func (s *Store) BansAfter(ctx context.Context, after *jail.Decision, name string, limit int) ([]jail.Decision, error) {
+	var afterJail, afterPrefix string
+	if after != nil {
+		afterJail, afterPrefix = after.Jail, after.Prefix.String()
+	}
+	bans, err := s.loadBans(ctx, s.db,
+		banRows+` WHERE (jail, prefix) > (?, ?) AND (? = '' OR jail = ?) ORDER BY jail, prefix LIMIT ?`,
+		afterJail, afterPrefix, name, name, limit)
+	if err != nil {
+		return nil, s.classify("listing the bans in", err)
+	}
+	return bans, nil
 }
 
 // sum is CRC-32C over the parts, each after its length.

@@ -102,7 +102,7 @@ func (s *Store) dropSnapshotsExcept(ctx context.Context, generation int64) error
 func (s *Store) Load(ctx context.Context) (Saved, error) {
 	var saved Saved
 	err := s.inTx(ctx, "reading", func(tx *sql.Tx) (err error) {
-		if saved.Bans, err = s.loadBans(ctx, tx); err != nil {
+		if saved.Bans, err = s.loadBans(ctx, tx, banRows); err != nil {
 			return err
 		}
 		saved.Checkpoint, err = s.loadCheckpoint(ctx, tx)

@@ -76,7 +76,7 @@ func (s *Store) check(ctx context.Context) error {
 	if err := s.quickCheck(ctx); err != nil {
 		return err
 	}
-	if err := s.eachBan(ctx, s.db, func([]byte) error { return nil }); err != nil {
+	if err := s.eachBan(ctx, s.db, func([]byte) error { return nil }, banRows); err != nil {
 		return err
 	}
 	_, err := s.loadCheckpoint(ctx, s.db)

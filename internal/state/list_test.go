@@ -1,0 +1,58 @@
+package state
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/p2pban/p2pban/jail"
+)
+
+// TestBansAfter pages through two jails and sees every ban once.
+func TestBansAfter(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var all []jail.Decision
+	var want []string
+	for _, name := range []string{"a", "b"} {
+		for i := range 25 {
+			addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
+			d := jail.Decision{Jail: name, Host: addr, Prefix: netip.PrefixFrom(addr, 32), At: time.Unix(1e9, 0).UTC()}
+			all = append(all, d)
+			want = append(want, name+" "+d.Prefix.String())
+		}
+	}
+	if err := s.SaveDecisions(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	for _, c := range []struct {
+		jail string
+		want []string
+	}{{"", want}, {"b", want[25:]}, {"c", nil}} {
+		var got []string
+		var last *jail.Decision
+		for {
+			page, err := s.BansAfter(t.Context(), last, c.jail, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, d := range page {
+				got = append(got, fmt.Sprint(d.Jail, " ", d.Prefix))
+			}
+			last = &page[len(page)-1]
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("jail %q: %v, want %v", c.jail, got, c.want)
+		}
+	}
+}
