@@ -53,10 +53,38 @@ func frameGoLogConsole(s string, res *Result) bool {
 		return canonicalConsole(s, rest, tab, res)
 	}
 	rec.Message = rest
-	if rec.Logger == identifyLogger && identifyRaw(rec, tab) {
+	trailingFields(tab, res)
+	if rec.Logger == identifyLogger && identifyRaw(rec) {
 		res.Risk |= RiskIdentify
 	}
 	return true
+}
+
+// trailingFields splits the message from the JSON that zap puts behind it. It
+// looks from the first tab on: a message that has one of its own is left alone,
+// unless JSON to the very end follows, and then the rule's test of the whole
+// message decides.
+func trailingFields(tab string, res *Result) {
+	rec := &res.Record
+	message, object, ok := strings.Cut(rec.Message, tab)
+	if !ok || !strings.HasPrefix(object, "{") {
+		return
+	}
+	from := len(res.members)
+	all, ok := scanObject(object, res.members)
+	res.members = all[:from]
+	if !ok {
+		return
+	}
+	for i := range all[from:] {
+		m := &all[from+i]
+		v, ok := res.text.jsonText(m.value)
+		if !ok || !res.add("", m.key, v) {
+			rec.Fields = rec.Fields[:0]
+			return
+		}
+	}
+	rec.Message = message
 }
 
 // canonicalLogger is the logger's name of canonical records in go-libp2p up to
@@ -68,15 +96,15 @@ const canonicalLogger = "canonical-log"
 const identifyLogger = "net/identify"
 
 // identifyRaw tells whether a line of net/identify can hold a peer's answer
-// unescaped. From v0.44 on the answer stands in trailing JSON, where it can't
-// break the line; lines of higher levels show that WARN is off.
-func identifyRaw(rec *Record, tab string) bool {
+// unescaped. From v0.44 on the answer stands in trailing JSON beside the peer,
+// where it can't break the line; lines of higher levels show that WARN is off.
+func identifyRaw(rec *Record) bool {
 	switch rec.Level {
 	case "ERROR", "DPANIC", "PANIC", "FATAL":
 		return false
 	}
-	i := strings.LastIndex(rec.Message, tab+`{"`)
-	return i < 0 || !strings.Contains(rec.Message[i:], `"peer": `)
+	_, structured := rec.Get("peer")
+	return !structured
 }
 
 func canonicalConsole(s, message, tab string, res *Result) bool {

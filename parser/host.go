@@ -47,6 +47,31 @@ func hostOf(ma string) (netip.Addr, Reject, string) {
 	return a, Accepted, ""
 }
 
+// hostOfValue is hostOf for what a rule finds in its host field: a multiaddr, a
+// bare address, an address with a port, or either of the latter in nim's
+// some("…").
+func hostOfValue(v string) (netip.Addr, Reject, string) {
+	if v == "" || v[0] == '/' || len(v) > MaxAddr {
+		return hostOf(v)
+	}
+	if inner, ok := strings.CutPrefix(v, `some("`); ok {
+		v = strings.TrimSuffix(inner, `")`)
+	}
+	a, err := netip.ParseAddr(v)
+	if err != nil {
+		ap, err := netip.ParseAddrPort(v)
+		if err != nil {
+			return netip.Addr{}, Malformed, "the address is neither a multiaddr nor an IP address"
+		}
+		a = ap.Addr()
+	}
+	a = a.WithZone("").Unmap()
+	if _, _, ok := special(a); ok {
+		return a, Private, "the address is private or special"
+	}
+	return a, Accepted, ""
+}
+
 // firstAddr reads the leading ip4 or ip6 component by hand: it runs for every
 // record, and the library takes thirty times as long.
 func firstAddr(ma string) (a netip.Addr, rest string, reject Reject, detail string) {

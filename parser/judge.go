@@ -18,7 +18,7 @@ func (p *Parser) judge(l *Line, res *Result, explain bool) {
 			if !pat.identifies(res) {
 				continue
 			}
-			if !pat.holds(&res.Record) {
+			if !pat.holds(res) {
 				res.Record.Fields = res.Record.Fields[:fields]
 				known = true
 				continue
@@ -59,7 +59,7 @@ func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 		reject(why, detail)
 		return
 	}
-	host, why, detail := hostOf(addr)
+	host, why, detail := hostOfValue(addr)
 	if why == Private && p.allowPrivate {
 		if _, never, _ := special(host); !never {
 			why = Accepted
@@ -135,7 +135,7 @@ func (rs *Ruleset) explainUnused(res *Result) {
 			if !r.records[i].identifies(res) {
 				continue
 			}
-			if r.records[i].holds(&res.Record) {
+			if r.records[i].holds(res) {
 				res.Rule, res.Reject = r, NoRule
 				res.Detail = "the rule for this record, " + r.Name + ", is not in force"
 				return

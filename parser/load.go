@@ -47,6 +47,8 @@ func Builtin() *Ruleset {
 // ruleFile is one TOML file of rules.
 type ruleFile struct {
 	Implementation string      `toml:"implementation"`
+	Uses           []string    `toml:"uses"`
+	Notes          string      `toml:"notes"`
 	Rule           []rawRule   `toml:"rule"`
 	NoRule         []rawNoRule `toml:"no-rule"`
 }
@@ -78,15 +80,18 @@ type rawRecord struct {
 	Confirm        string         `toml:"confirm"`
 	Direction      string         `toml:"direction"`
 	DirectionField string         `toml:"direction-field"`
+	Default        bool           `toml:"-"` // the rule's, for direction
 }
 
 type rawNoRule struct {
-	Line    string   `toml:"line"`
-	Because string   `toml:"because"`
-	Source  string   `toml:"source"`
-	Formats []string `toml:"formats"`
-	Logger  string   `toml:"logger"`
-	Message string   `toml:"message"`
+	// Implementation overrides the file's.
+	Implementation string   `toml:"implementation"`
+	Line           string   `toml:"line"`
+	Because        string   `toml:"because"`
+	Source         string   `toml:"source"`
+	Formats        []string `toml:"formats"`
+	Logger         string   `toml:"logger"`
+	Message        string   `toml:"message"`
 }
 
 // LoadRules reads a file of rules; name stands in errors, which give file:line
@@ -167,6 +172,9 @@ func (ld *loader) ruleset(raw *ruleFile) *Ruleset {
 		}
 		rs.rules = append(rs.rules, r)
 	}
+	if len(raw.Uses) > 0 {
+		rs.borrowers = append(rs.borrowers, Borrower{Implementation: raw.Implementation, Uses: raw.Uses, Notes: raw.Notes})
+	}
 	for i := range raw.NoRule {
 		rs.noRules = append(rs.noRules, ld.noRule(raw.Implementation, i, &raw.NoRule[i]))
 	}
@@ -175,6 +183,9 @@ func (ld *loader) ruleset(raw *ruleFile) *Ruleset {
 
 func (ld *loader) noRule(impl string, i int, raw *rawNoRule) Unruled {
 	at := func(key string) int { return ld.lineOf("[[no-rule]]", i, key) }
+	if raw.Implementation != "" {
+		impl = raw.Implementation
+	}
 	nr := Unruled{Implementation: impl, Record: raw.Line, Because: raw.Because, Source: raw.Source}
 	if raw.Line == "" || raw.Because == "" {
 		ld.fail(at("line"), "a no-rule needs the line it speaks of and because")
@@ -210,6 +221,7 @@ func (ld *loader) rule(impl string, i int, raw *rawRule) *Rule {
 	for j := range records {
 		rec := &records[j]
 		rec.inherit(&raw.rawRecord)
+		rec.Default = raw.Default
 		r.records = append(r.records, ld.pattern(rec, at))
 		for _, f := range rec.Formats {
 			if !slices.Contains(r.Formats, f) {
@@ -270,30 +282,41 @@ func (ld *loader) pattern(rec *rawRecord, at func(string) int) pattern {
 	if p.host.empty() {
 		ld.fail(at("host"), "no host; name the one field that holds the peer's address")
 	}
-	switch {
-	case rec.Direction == "" && rec.DirectionField == "":
-		ld.fail(at("direction"), `no direction; want direction = "inbound" when the line only speaks of inbound connections, or direction-field`)
-	case rec.Direction != "" && rec.Direction != "inbound":
-		ld.fail(at("direction"), "direction is %q; only inbound connections show the peer's own address", rec.Direction)
-	}
+	ld.direction(rec, at)
 	ld.holes(&p, at)
 	for key, want := range rec.Where {
 		t := test{field: parseRef(key)}
-		switch v := want.(type) {
-		case string:
-			t.values = []string{v}
-		case []any:
-			for _, s := range v {
-				t.values = append(t.values, fmt.Sprint(s))
-			}
+		list, isList := want.([]any)
+		if !isList {
+			list = []any{want}
 		}
-		if len(t.values) == 0 {
-			ld.fail(at(key), "where.%s wants a text or a list of texts", key)
+		for _, v := range list {
+			text, isText := v.(string)
+			value, err := compileTemplate(text)
+			if !isText || err != nil {
+				ld.fail(at("where"), "where.%s wants a text or a list of texts (%v)", key, err)
+			}
+			t.values = append(t.values, value)
 		}
 		p.where = append(p.where, t)
 	}
 	slices.SortFunc(p.where, func(a, b test) int { return strings.Compare(a.field.String(), b.field.String()) })
 	return p
+}
+
+// direction refuses a record that could be about a connection our node dialled,
+// whose address the peer chose.
+func (ld *loader) direction(rec *rawRecord, at func(string) int) {
+	switch {
+	case rec.Direction == "" && rec.DirectionField == "":
+		ld.fail(at("direction"), `no direction; want direction = "inbound" when the line speaks of inbound connections only, or direction-field`)
+	case rec.Direction != "" && rec.DirectionField != "":
+		ld.fail(at("direction"), "direction and direction-field exclude each other")
+	case rec.Direction == "any" && rec.Default && rec.Tag == "":
+		ld.fail(at("direction"), `direction = "any" also accuses hosts that our node dialled, whose addresses their peers chose; such a rule can't be on by default`)
+	case rec.Direction != "" && rec.Direction != "inbound" && rec.Direction != "any":
+		ld.fail(at("direction"), `direction is %q; want "inbound", or "any" for a rule that is off by default`, rec.Direction)
+	}
 }
 
 // shape compiles what identifies a record.

@@ -2,7 +2,6 @@ package parser
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -18,8 +17,8 @@ type pattern struct {
 	host    ref
 	peer    ref
 	confirm ref
-	// direction is the field that says it; empty when the record itself only
-	// speaks of inbound connections.
+	// direction is the field that says it; empty when the record itself speaks
+	// of inbound connections only, or the rule takes any.
 	direction ref
 }
 
@@ -35,10 +34,10 @@ func (r ref) String() string {
 	return r.scope + "." + r.key
 }
 
-// test asks that a field has one of the values.
+// test asks that a field matches one of the values.
 type test struct {
 	field  ref
-	values []string
+	values []*template
 }
 
 // identifies tells whether the record is of this shape, and appends what the
@@ -81,16 +80,30 @@ func (p *pattern) matchRegex(res *Result) bool {
 	return true
 }
 
-// holds tells whether every field test passes.
-func (p *pattern) holds(rec *Record) bool {
+// holds tells whether every field test passes; what holes in the values hold is
+// added to the record's fields.
+func (p *pattern) holds(res *Result) bool {
 	for i := range p.where {
-		t := &p.where[i]
-		v, ok := rec.Scoped(t.field.scope, t.field.key)
-		if !ok || !slices.Contains(t.values, v) {
+		if !p.where[i].passes(res) {
 			return false
 		}
 	}
 	return true
+}
+
+func (t *test) passes(res *Result) bool {
+	v, ok := res.Record.Scoped(t.field.scope, t.field.key)
+	if !ok || res.Record.repeated(t.field.scope, t.field.key) {
+		return false
+	}
+	for _, want := range t.values {
+		mark := len(res.Record.Fields)
+		if want.match(v, res) {
+			return true
+		}
+		res.Record.Fields = res.Record.Fields[:mark]
+	}
+	return false
 }
 
 // template is a text with named holes: "connection from {addr} refused". A hole

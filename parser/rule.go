@@ -51,11 +51,25 @@ type Unruled struct {
 	records []pattern
 }
 
+// Borrower is an implementation that logs through another's code, so that the
+// other's rules read its log: "kubo/*" means "go-libp2p/*".
+type Borrower struct {
+	Implementation string
+	// Uses are patterns as in Expand.
+	Uses []string
+	// Notes says what differs: default levels, settings, versions.
+	Notes string
+}
+
 // Ruleset is a collection of rules by full name, in the order of their files.
 type Ruleset struct {
-	rules   []*Rule
-	noRules []Unruled
+	rules     []*Rule
+	noRules   []Unruled
+	borrowers []Borrower
 }
+
+// Borrowers gives the implementations that use others' rules, in order.
+func (rs *Ruleset) Borrowers() []Borrower { return slices.Clone(rs.borrowers) }
 
 // Rules gives every rule, in order. The rules are shared: read only.
 func (rs *Ruleset) Rules() []*Rule { return slices.Clone(rs.rules) }
@@ -83,6 +97,7 @@ func (rs *Ruleset) Add(more *Ruleset) error {
 	}
 	rs.rules = append(rs.rules, more.rules...)
 	rs.noRules = append(rs.noRules, more.noRules...)
+	rs.borrowers = append(rs.borrowers, more.borrowers...)
 	return nil
 }
 
@@ -93,34 +108,45 @@ func (rs *Ruleset) Add(more *Ruleset) error {
 // which are near.
 func (rs *Ruleset) Expand(patterns []string) ([]string, error) {
 	var names []string
-	add := func(name string) {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
 	for _, p := range patterns {
-		impl, star := strings.CutSuffix(p, "*")
-		if !star {
-			if rs.Lookup(p) == nil {
-				return nil, rs.unknown(p)
-			}
-			add(p)
-			continue
-		}
-		known := false
-		for _, r := range rs.rules {
-			if impl == "" || r.Implementation+"/" == impl {
-				known = true
-				if r.Default {
-					add(r.Name)
-				}
-			}
-		}
+		found, known := rs.expand(p)
 		if !known {
 			return nil, rs.unknown(p)
 		}
+		for _, name := range found {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
 	}
 	return names, nil
+}
+
+// expand gives the full names for one pattern; known is false when nothing is
+// called so.
+func (rs *Ruleset) expand(p string) (names []string, known bool) {
+	impl, star := strings.CutSuffix(p, "*")
+	for _, r := range rs.rules {
+		switch {
+		case !star && r.Name == p:
+			return []string{p}, true
+		case star && (impl == "" || r.Implementation+"/" == impl):
+			known = true
+			if r.Default {
+				names = append(names, r.Name)
+			}
+		}
+	}
+	for _, b := range rs.borrowers {
+		if star && b.Implementation+"/" == impl {
+			known = true
+			for _, used := range b.Uses {
+				more, _ := rs.expand(used)
+				names = append(names, more...)
+			}
+		}
+	}
+	return names, known
 }
 
 // unknown is the error for a pattern that names no rule.
@@ -137,7 +163,10 @@ func (rs *Ruleset) unknown(p string) error {
 			}
 		}
 	}
-	if impl, _, ok := strings.Cut(p, "/"); ok && slices.Contains(impls, impl+"/*") {
+	for _, b := range rs.borrowers {
+		impls = append(impls, b.Implementation+"/*")
+	}
+	if impl, _, ok := strings.Cut(p, "/"); ok && len(rs.namesOf(impl)) > 0 {
 		return fmt.Errorf("no rule %q%s; %s has %s", p, didYouMean(best), impl, strings.Join(rs.namesOf(impl), ", "))
 	}
 	return fmt.Errorf("no rule %q%s; there are %s", p, didYouMean(best), strings.Join(impls, ", "))
