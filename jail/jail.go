@@ -121,7 +121,9 @@ func (s *Set) record(j *jail, p netip.Prefix, line entry, peer string) hostID {
 		w = j.hosts.newWindow(h, j.countsPeers())
 	}
 	w.add(line)
-	w.keepPeer(peer)
+	if peer != "" {
+		w.keepPeer(line.peer, peer)
+	}
 	j.events += 1 - w.trim(start)
 	for int64(len(w.entries())) > j.maxLines() {
 		// Only in a jail that asks for peers, or while the guard holds: the

@@ -1,61 +1,66 @@
 package jail
 
-import (
-	"slices"
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // transports are the ways of coming that evidence names; 0 is unknown. A
-// snapshot holds them by name, so that the list may change.
+// snapshot holds their names, so that the list may change.
 var transports = [...]string{
-	"", "tcp", "tcp/ws", "tcp/wss", "tcp/tls/ws", "udp", "udp/quic", "udp/quic-v1",
-	"udp/quic-v1/webtransport", "udp/webrtc-direct", "other",
+	"", "other", "tcp", "tcp/ws", "tcp/wss", "tcp/tls/ws",
+	"udp", "udp/quic", "udp/quic-v1", "udp/quic-v1/webtransport", "udp/webrtc-direct",
 }
 
-const otherTransport = uint8(len(transports) - 1)
+const (
+	otherTransport = 1
+	firstTCP       = 2
+	firstUDP       = 6
+)
 
 // parseTransport takes the source port and the transport from a multiaddr whose
 // first component is the address: "/ip4/192.0.2.7/udp/4001/quic-v1". Both are 0
 // when s is something else. The parser has validated s.
 func parseTransport(s string) (port uint16, transport uint8) {
-	rest, ok := strings.CutPrefix(s, "/ip4/")
-	if !ok {
-		if rest, ok = strings.CutPrefix(s, "/ip6/"); !ok {
-			return 0, 0
+	if !strings.HasPrefix(s, "/ip4/") && !strings.HasPrefix(s, "/ip6/") {
+		return 0, 0
+	}
+	s = s[len("/ip4/"):]
+	i := strings.IndexByte(s, '/')
+	if i < 0 || len(s) < i+len("/tcp/") {
+		return 0, 0
+	}
+	kind, s := s[i+1:i+len("/tcp")], s[i+len("/tcp"):]
+	port, s = parsePort(s)
+	switch {
+	case port == 0:
+		return 0, 0
+	case kind == "tcp":
+		return port, transportIndex(s, firstTCP, firstUDP)
+	case kind == "udp":
+		return port, transportIndex(s, firstUDP, len(transports))
+	}
+	return 0, 0
+}
+
+// parsePort reads "/4001" and gives what comes after it.
+func parsePort(s string) (port uint16, rest string) {
+	n, i := 0, 1
+	for i < len(s) && s[i] >= '0' && s[i] <= '9' && n <= 0xffff {
+		n = n*10 + int(s[i]-'0')
+		i++
+	}
+	if s[0] != '/' || n > 0xffff || i < len(s) && s[i] != '/' {
+		return 0, ""
+	}
+	return uint16(n), s[i:]
+}
+
+// transportIndex finds what follows the port, up to a peer id or a certificate
+// hash, among transports[from:to].
+func transportIndex(rest string, from, to int) uint8 {
+	for i := from; i < to; i++ {
+		after, ok := strings.CutPrefix(rest, transports[i][len("tcp"):])
+		if ok && (after == "" || strings.HasPrefix(after, "/p2p/") || strings.HasPrefix(after, "/certhash/")) {
+			return uint8(i)
 		}
 	}
-	if _, rest, ok = strings.Cut(rest, "/"); !ok {
-		return 0, 0
-	}
-	kind, rest, _ := strings.Cut(rest, "/")
-	number, rest, _ := strings.Cut(rest, "/")
-	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || kind != "tcp" && kind != "udp" {
-		return 0, 0
-	}
-	if rest, _, _ = cutComponent(rest, "p2p"); rest == "" {
-		return uint16(n), transportIndex(kind, "")
-	}
-	rest, _, _ = cutComponent(rest, "certhash")
-	return uint16(n), transportIndex(kind, rest)
-}
-
-// cutComponent cuts s before a component of that name.
-func cutComponent(s, name string) (before, after string, ok bool) {
-	if strings.HasPrefix(s, name+"/") {
-		return "", s, true
-	}
-	return strings.Cut(s, "/"+name+"/")
-}
-
-func transportIndex(kind, rest string) uint8 {
-	i := slices.IndexFunc(transports[:], func(t string) bool {
-		k, r, _ := strings.Cut(t, "/")
-		return k == kind && r == rest
-	})
-	if i < 0 {
-		return otherTransport
-	}
-	return uint8(i)
+	return otherTransport
 }

@@ -28,8 +28,10 @@ type window struct {
 	// more; kept only where the jail asks about peers.
 	seen      map[uint32]int
 	returning int
-	// sample are peer ids seen, the first few.
-	sample []string
+	// sample are peer ids seen, the first few; lastPeer is the hash of the one
+	// seen last.
+	sample   []string
+	lastPeer uint32
 }
 
 func (w *window) entries() []entry { return w.buf[w.head:] }
@@ -94,9 +96,12 @@ func (w *window) countPeer(peer uint32, d int) {
 }
 
 // keepPeer remembers the text of a peer id while there is room.
-func (w *window) keepPeer(id string) {
-	if id == "" || len(w.sample) >= MaxEvidencePeers || slices.Contains(w.sample, id) {
+func (w *window) keepPeer(hash uint32, id string) {
+	if hash == w.lastPeer {
 		return
 	}
-	w.sample = append(w.sample, strings.Clone(id))
+	w.lastPeer = hash
+	if len(w.sample) < MaxEvidencePeers && !slices.Contains(w.sample, id) {
+		w.sample = append(w.sample, strings.Clone(id))
+	}
 }

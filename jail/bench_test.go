@@ -1,0 +1,188 @@
+package jail
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/p2pban/p2pban/parser"
+)
+
+// benchPeer and benchAddr are as long as real ones.
+const (
+	benchPeer = "12D3KooWS6SPnxiEssNQ4ua1b5PKLxezJCwjscsZ7mfmfthtX93p"
+	benchAddr = "/ip4/203.0.113.66/udp/44788/quic-v1"
+)
+
+// benchJail never bans in the benchmarks that don't say so.
+func benchJail() Config {
+	return Config{Name: "j", Rules: []string{"r"}, FindTime: time.Hour, MaxRetry: 1 << 40, BanTime: 10 * time.Minute, Guard: Guard{Off: true}}
+}
+
+// hostN is the n-th of 2^32 IPv4 addresses, in an order without locality.
+func hostN(n uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n*2654435761)))
+}
+
+func benchEvent(at time.Time, host netip.Addr) parser.Event {
+	return parser.Event{Time: at, Rule: "r", Host: host, Addr: benchAddr, Peer: benchPeer, Weight: 100}
+}
+
+func perSecond(b *testing.B) {
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkFewHosts is a flood by 100 hosts, each banned every 90 lines.
+func BenchmarkFewHosts(b *testing.B) {
+	cfg := Defaults()[0]
+	cfg.Rules, cfg.Guard.Off = []string{"r"}, true
+	s := mustSet(b, cfg)
+	for i := range b.N {
+		s.Observe(benchEvent(t0.Add(time.Duration(i)*time.Millisecond), hostN(uint32(i%100))))
+	}
+	perSecond(b)
+}
+
+// BenchmarkDistinctHosts is a flood by ever new hosts, one line each, against a
+// full table of a million.
+func BenchmarkDistinctHosts(b *testing.B) {
+	s := mustSet(b, benchJail())
+	for i := range 1_000_000 {
+		s.Observe(benchEvent(t0, hostN(uint32(i))))
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		s.Observe(benchEvent(t0.Add(time.Duration(i)*time.Microsecond), hostN(uint32(1_000_000+i))))
+	}
+	perSecond(b)
+}
+
+// BenchmarkTrackedHosts shows how the cost of an event grows with the hosts
+// that are tracked: each event is of a random one of them.
+func BenchmarkTrackedHosts(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			cfg := benchJail()
+			cfg.FindTime = time.Second
+			s := mustSet(b, cfg)
+			for i := range n {
+				s.Observe(benchEvent(t0, hostN(uint32(i))))
+			}
+			r := rand.New(rand.NewPCG(1, 2))
+			b.ResetTimer()
+			for i := range b.N {
+				// Slow enough for nobody to leave, fast enough for windows to slide.
+				at := t0.Add(time.Duration(float64(i) / float64(n) / 4 * float64(time.Second)))
+				s.Observe(benchEvent(at, hostN(uint32(r.IntN(n)))))
+			}
+		})
+	}
+}
+
+// BenchmarkMillionHosts fills a table and reports the memory of a one-line host
+// and the slowest single event on the way.
+func BenchmarkMillionHosts(b *testing.B) {
+	const n = 1_000_000
+	for range b.N {
+		before := liveHeap()
+		s := mustSet(b, benchJail())
+		took := make([]time.Duration, n)
+		for i := range n {
+			ev := benchEvent(t0.Add(time.Duration(i)), hostN(uint32(i)))
+			start := time.Now()
+			s.Observe(ev)
+			took[i] = time.Since(start)
+		}
+		slices.Sort(took)
+		b.ReportMetric(float64(took[n*9999/10000].Nanoseconds()), "p99.99-ns")
+		b.ReportMetric(float64(took[n-1].Nanoseconds()), "max-ns")
+		took = nil
+		b.ReportMetric(float64(liveHeap()-before)/n, "B/host")
+		runtime.KeepAlive(s)
+	}
+}
+
+// BenchmarkWorstEvent is the dearest event there is: the oldest of all, out of
+// order, into a window full to the last line but one.
+func BenchmarkWorstEvent(b *testing.B) {
+	cfg := benchJail()
+	cfg.MaxRetry = 9000
+	s := mustSet(b, cfg)
+	ev := benchEvent(t0, hostN(1))
+	ev.Weight = 1
+	for i := range 8000 {
+		ev.Time = t0.Add(time.Duration(8000+i) * time.Microsecond)
+		s.Observe(ev)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		ev.Time = t0.Add(time.Duration(7999-i%900) * time.Microsecond)
+		if s.Observe(ev) != nil {
+			b.Fatal("banned")
+		}
+		if i%900 == 899 { // take them out again
+			b.StopTimer()
+			w := s.jails[0].hosts.window(s.jails[0].hosts.get(s.jails[0].hosts.find(netip.PrefixFrom(ev.Host, 32))))
+			s.jails[0].events -= w.trim(toInstant(t0.Add(8000 * time.Microsecond)))
+			b.StartTimer()
+		}
+	}
+}
+
+// BenchmarkSnapshot and BenchmarkRestore are of 1,000,000 hosts and 100,000 bans.
+func BenchmarkSnapshot(b *testing.B) {
+	s := bigSet(b, 1_000_000, 100_000)
+	b.ResetTimer()
+	for range b.N {
+		b.ReportMetric(float64(len(s.Snapshot())), "bytes")
+	}
+}
+
+func BenchmarkRestore(b *testing.B) {
+	data := bigSet(b, 1_000_000, 100_000).Snapshot()
+	b.ResetTimer()
+	for range b.N {
+		s := mustSet(b, bigJail())
+		if _, err := s.Restore(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func bigJail() Config {
+	cfg := benchJail()
+	cfg.MaxRetry, cfg.Factor = 200, 2
+	return cfg
+}
+
+// bigSet tracks hosts, one line each, and has bans.
+func bigSet(t testing.TB, hosts, bans int) *Set {
+	s := mustSet(t, bigJail())
+	line := "2026-11-20T11:20:20.722Z\tINFO\tcanonical-log\tswarm/swarm_listen.go:128\tCANONICAL_PEER_STATUS: peer=" + benchPeer +
+		" addr=" + benchAddr + " sample_rate=100 connection_status=\"established\" dir=\"inbound\""
+	for i := range bans {
+		ev := benchEvent(t0.Add(time.Duration(i)), hostN(uint32(hosts+i)))
+		ev.Text = line
+		s.Observe(ev)
+		s.Observe(ev)
+	}
+	for i := range hosts {
+		s.Observe(benchEvent(t0.Add(time.Duration(bans+i)), hostN(uint32(i))))
+	}
+	if c, _ := s.Counts("j"); c.Hosts != hosts || c.InForce != bans {
+		t.Fatalf("%+v", c)
+	}
+	return s
+}
+
+func liveHeap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
