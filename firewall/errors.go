@@ -17,8 +17,9 @@ var (
 	ErrUnsupported = errors.New("not supported here")
 	// ErrFull: the kernel takes no more bans.
 	ErrFull = errors.New("the firewall takes no more bans")
-	// ErrGone: our table, a set or a rule is not there. Init makes it again.
-	ErrGone = errors.New("our firewall objects are gone")
+	// ErrGone: our table, a set, a rule or a ban is missing or was changed by
+	// somebody else. Init puts it right.
+	ErrGone = errors.New("the firewall is not as we left it")
 	// ErrBusy: the kernel or the node could not take it now; the same call may
 	// succeed later.
 	ErrBusy = errors.New("the firewall is busy")

@@ -37,6 +37,7 @@ type sender struct {
 	socket *netlink.Conn
 	limit  int // bytes a batch may have
 	forced bool
+	opened func(port uint32) // told of every new socket's netlink port
 }
 
 // send sends the transaction as one batch if the socket's buffer can take it,
@@ -84,6 +85,7 @@ func (s *sender) open() error {
 		return err
 	}
 	s.conn = conn
+	s.opened(s.socket.PID())
 	return nil
 }
 
@@ -197,7 +199,11 @@ func (deleteTable) encode(b *batch) error {
 	return nil
 }
 
-func (s addSet) encode(b *batch) error { return b.conn.AddSet(nftSet(s.id), nil) }
+func (s addSet) encode(b *batch) error {
+	set := nftSet(s.id)
+	set.Counter = s.counted
+	return b.conn.AddSet(set, nil)
+}
 
 // nftSet describes a set of bans. Its ID, which only has to differ within a
 // batch, is ours: the library would take it from an unguarded global.
@@ -208,7 +214,6 @@ func nftSet(id setID) *nftables.Set {
 		Name:         id.String(),
 		KeyType:      nftables.TypeIPAddr,
 		HasTimeout:   true,
-		Counter:      true,
 		KeyByteOrder: binaryutil.BigEndian,
 	}
 	if id.v6 {

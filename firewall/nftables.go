@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
 )
 
 // NFTables keeps bans in a table of its own in the kernel's nftables, over
@@ -14,9 +16,13 @@ import (
 type NFTables struct {
 	options NFTablesOptions
 
-	mu     sync.Mutex // guards the fields below
-	sender sender
-	plan   plan // what stands after the last Init or Apply; no sets before the first Init
+	ports ownPorts // of sender's sockets; has a lock of its own
+
+	mu      sync.Mutex // guards the fields below
+	sender  sender
+	plan    plan // what stands after the last Init or Apply; no sets before the first Init
+	sample  sample
+	sockets SocketStats
 }
 
 var _ Backend = (*NFTables)(nil)
@@ -25,12 +31,10 @@ var _ Backend = (*NFTables)(nil)
 // nftables and lets us look at it. It changes nothing.
 func NewNFTables(o NFTablesOptions) (*NFTables, error) {
 	n := &NFTables{options: o}
+	n.sender.opened = n.ports.add
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.sender.open(); err != nil {
-		return nil, kernelError("opening a netlink socket", err)
-	}
-	if _, err := n.sender.conn.ListTablesOfFamily(nftables.TableFamilyINet); err != nil {
+	if err := n.ask(getGeneration); err != nil {
 		n.sender.close()
 		return nil, kernelError("reading nftables", err)
 	}
@@ -41,14 +45,16 @@ func NewNFTables(o NFTablesOptions) (*NFTables, error) {
 func (n *NFTables) Init(ctx context.Context, bans []Ban) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	tx, next, err := initial(n.options, bans, n.options.now())
+	now := n.options.now()
+	tx, next, err := initial(n.options, bans, now)
 	if err != nil {
 		return err
 	}
 	if err := n.sender.send(ctx, tx); err != nil {
 		return err
 	}
-	n.plan = next
+	n.plan, n.sample = next, sample{}
+	n.installed(ctx, Change{Set: bans}, now)
 	return nil
 }
 
@@ -59,7 +65,8 @@ func (n *NFTables) Apply(ctx context.Context, c Change) error {
 	if n.plan.sets == nil {
 		return fmt.Errorf("%w: Init comes first", ErrGone)
 	}
-	tx, next, err := n.plan.change(c, n.options.now())
+	now := n.options.now()
+	tx, next, err := n.plan.change(c, now)
 	if err != nil {
 		return err
 	}
@@ -67,11 +74,51 @@ func (n *NFTables) Apply(ctx context.Context, c Change) error {
 		return err
 	}
 	n.plan = next
+	n.installed(ctx, c, now)
 	return nil
 }
 
-// List reads every set of ours whole. 100,000 bans take seconds.
+// SocketStats says what KillSockets in NFTablesOptions did.
+type SocketStats struct {
+	// Killed is the number of sockets destroyed.
+	Killed uint64
+	// Err is why the last attempt failed, or nil. The ban holds all the same.
+	Err error
+}
+
+// Sockets returns what was done to the sockets of banned hosts so far.
+func (n *NFTables) Sockets() SocketStats {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.sockets
+}
+
+// installed does what follows a change the kernel has taken.
+func (n *NFTables) installed(ctx context.Context, c Change, now time.Time) {
+	n.sample.note(c, now)
+	if !n.options.KillSockets {
+		return
+	}
+	var banned []netip.Prefix
+	for _, b := range c.Set {
+		if b.Until.IsZero() || b.Until.After(now) {
+			banned = append(banned, b.Prefix)
+		}
+	}
+	if len(banned) == 0 {
+		return
+	}
+	killed, err := KillSockets(ctx, banned)
+	n.sockets.Killed += uint64(killed)
+	n.sockets.Err = err
+}
+
+// List reads every set of ours whole; without our table there is none. 100,000
+// bans take seconds.
 func (n *NFTables) List(ctx context.Context) ([]Ban, error) {
+	if there, err := n.tableThere(); !there {
+		return nil, err
+	}
 	conn, err := nftables.New() // a socket of its own: a long list must not hold up Apply
 	if err != nil {
 		return nil, kernelError("opening a netlink socket", err)
@@ -93,23 +140,40 @@ func (n *NFTables) List(ctx context.Context) ([]Ban, error) {
 		if err != nil {
 			return nil, kernelError("listing set "+set.Name, err)
 		}
-		now := n.options.now()
-		for _, e := range elements {
-			addr, ok := netip.AddrFromSlice(e.Key)
-			if !ok {
-				return nil, fmt.Errorf("listing set %s: an element of %d bytes", set.Name, len(e.Key))
-			}
-			b := Ban{Prefix: netip.PrefixFrom(addr, id.bits)}
-			if e.Timeout > 0 {
-				b.Until = now.Add(e.Expires)
-			}
-			if e.Counter != nil {
-				b.Packets = e.Counter.Packets
-			}
-			bans = append(bans, b)
-		}
+		bans = appendBans(bans, id, elements, n.options.now())
 	}
 	return bans, nil
+}
+
+func (n *NFTables) tableThere() (bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	err := n.ask(func(c *netlink.Conn) error {
+		_, err := getTableFlags(c)
+		return err
+	})
+	if isNotFound(err) {
+		return false, nil
+	}
+	return err == nil, kernelError("reading nftables", err)
+}
+
+func appendBans(bans []Ban, id setID, elements []nftables.SetElement, now time.Time) []Ban {
+	for _, e := range elements {
+		addr, ok := netip.AddrFromSlice(e.Key)
+		if !ok {
+			continue // nothing we made
+		}
+		b := Ban{Prefix: netip.PrefixFrom(addr, id.bits)}
+		if e.Timeout > 0 {
+			b.Until = now.Add(e.Expires)
+		}
+		if e.Counter != nil {
+			b.Packets = e.Counter.Packets
+		}
+		bans = append(bans, b)
+	}
+	return bans
 }
 
 // Close closes the netlink socket. The table stays.

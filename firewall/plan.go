@@ -29,7 +29,14 @@ func Clean(p netip.Prefix) (netip.Prefix, error) {
 type plan struct {
 	options NFTablesOptions
 	sets    map[setID]bool
+	counted bool
 }
+
+// maxCounted is up to how many bans at Init every ban gets a packet counter of
+// its own. A counter costs 16 bytes for each of the machine's processors and
+// more than doubles the time a ban takes (measured: 4.5 against 2 µs), so large
+// sets do without; the rules count in total either way.
+const maxCounted = 50_000
 
 // elementsBySet sorts bans into their sets. Bans that have ended by now come
 // back in ended.
@@ -64,7 +71,7 @@ func sortBans(bans []Ban, now time.Time) (elementsBySet, error) {
 // initial is the transaction that replaces whatever stands in our table by
 // exactly these bans, and the plan that continues from there.
 func initial(o NFTablesOptions, bans []Ban, now time.Time) (Transaction, plan, error) {
-	next := plan{options: o, sets: map[setID]bool{}}
+	next := plan{options: o, sets: map[setID]bool{}, counted: len(bans) <= maxCounted}
 	sorted, err := sortBans(bans, now)
 	if err != nil {
 		return Transaction{}, next, err
@@ -80,7 +87,7 @@ func initial(o NFTablesOptions, bans []Ban, now time.Time) (Transaction, plan, e
 	layout := []statement{addTable{}, deleteTable{}, addTable{}}
 	sets := sortedSets(next.sets)
 	for _, s := range sets {
-		layout = append(layout, addSet{s})
+		layout = append(layout, addSet{s, next.counted})
 	}
 	if len(o.protocols()) > 0 {
 		layout = append(layout, addProtocols{o.protocols()})
@@ -127,7 +134,7 @@ func (p plan) change(c Change, now time.Time) (Transaction, plan, error) {
 		}
 		var layout []statement
 		for _, s := range fresh {
-			layout = append(layout, addSet{s})
+			layout = append(layout, addSet{s, p.counted})
 		}
 		for _, c := range chains() {
 			layout = append(layout, flushChain{c})

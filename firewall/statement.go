@@ -19,8 +19,12 @@ type statement interface {
 type (
 	addTable    struct{}
 	deleteTable struct{}
-	// addSet makes a set of bans, or leaves the one that stands.
-	addSet struct{ id setID }
+	// addSet makes a set of bans, or leaves the one that stands. In a counted
+	// one every element counts the packets it matched.
+	addSet struct {
+		id      setID
+		counted bool
+	}
 	// addPorts and addProtocols make and fill the sets a rule may refer to.
 	addPorts     struct{ ports []uint16 }
 	addProtocols struct{ protocols []Protocol }

@@ -18,7 +18,11 @@ func (s addSet) appendText(b []byte) []byte {
 	if s.id.v6 {
 		family = "ipv6_addr"
 	}
-	return fmt.Appendf(b, "add set %s%s { type %s; flags timeout; counter; }\n", target, s.id, family)
+	counter := ""
+	if s.counted {
+		counter = " counter;"
+	}
+	return fmt.Appendf(b, "add set %s%s { type %s; flags timeout;%s }\n", target, s.id, family, counter)
 }
 
 func (s addPorts) appendText(b []byte) []byte {

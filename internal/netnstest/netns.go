@@ -97,8 +97,8 @@ func StartWithoutNetAdmin(cmd *exec.Cmd) error {
 	return err
 }
 
-// Veth joins a and b by a pair of interfaces named aName and bName, gives both
-// ends their addresses and waits for nothing: the link is up on return.
+// Veth joins a and b by a pair of interfaces named aName and bName, with these
+// addresses, up and usable on return. It is gone at the end of the test.
 func Veth(a *NS, aName string, aAddrs []netip.Prefix, b *NS, bName string, bAddrs []netip.Prefix) {
 	t := a.t
 	t.Helper()
@@ -110,6 +110,9 @@ func Veth(a *NS, aName string, aAddrs []netip.Prefix, b *NS, bName string, bAddr
 	if err := h.LinkAdd(link); err != nil {
 		t.Fatalf("veth %s-%s: %v", aName, bName, err)
 	}
+	t.Cleanup(func() { a.linkDel(aName) })
+	a.sysctl("ipv6/conf/"+aName+"/accept_dad", "0")
+	b.sysctl("ipv6/conf/"+bName+"/accept_dad", "0")
 	a.AddAddrs(aName, aAddrs...)
 	b.AddAddrs(bName, bAddrs...)
 	a.linkUp(aName)
@@ -157,13 +160,28 @@ func (ns *NS) AddRoute(dst netip.Prefix, via netip.Addr) {
 // EnableForwarding makes the namespace a router for IPv4 and IPv6.
 func (ns *NS) EnableForwarding() {
 	ns.t.Helper()
-	var err4, err6 error
-	ns.Do(func() {
-		err4 = os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
-		err6 = os.WriteFile("/proc/sys/net/ipv6/conf/all/forwarding", []byte("1"), 0o644)
-	})
-	if err4 != nil || err6 != nil {
-		ns.t.Fatalf("enabling forwarding: %v, %v", err4, err6)
+	ns.sysctl("ipv4/ip_forward", "1")
+	ns.sysctl("ipv6/conf/all/forwarding", "1")
+}
+
+// sysctl writes a setting below net.
+func (ns *NS) sysctl(name, value string) {
+	ns.t.Helper()
+	var err error
+	ns.Do(func() { err = os.WriteFile("/proc/sys/net/"+name, []byte(value), 0o644) })
+	if err != nil {
+		ns.t.Fatalf("setting net/%s: %v", name, err)
+	}
+}
+
+func (ns *NS) linkDel(name string) {
+	ns.t.Helper()
+	h := ns.netlink()
+	defer h.Close()
+	if l, err := h.LinkByName(name); err == nil {
+		if err := h.LinkDel(l); err != nil {
+			ns.t.Errorf("removing interface %s: %v", name, err)
+		}
 	}
 }
 

@@ -1,0 +1,137 @@
+package firewall
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Reading single objects. The nftables library can only list a set whole,
+// which takes longer than linear time, so these requests are made here: one
+// message, one answer (Linux, include/uapi/linux/netfilter/nf_tables.h).
+
+// get asks for one object and returns the attributes of the answer.
+func get(conn *netlink.Conn, message uint16, attributes []byte) (*netlink.AttributeDecoder, error) {
+	if err := conn.SetDeadline(time.Now().Add(netlinkTimeout)); err != nil {
+		return nil, err
+	}
+	// struct nfgenmsg: family, version, resource id.
+	header := []byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}
+	replies, err := conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | message), Flags: netlink.Request},
+		Data:   append(header, attributes...),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(replies) != 1 || len(replies[0].Data) < len(header) {
+		return nil, fmt.Errorf("nftables answered with %d messages, want 1", len(replies))
+	}
+	d, err := netlink.NewAttributeDecoder(replies[0].Data[len(header):])
+	if err != nil {
+		return nil, err
+	}
+	d.ByteOrder = binary.BigEndian
+	return d, nil
+}
+
+// getGeneration asks for the number of the ruleset, the cheapest question
+// there is: it shows whether there is an nftables and whether we may talk to it.
+func getGeneration(conn *netlink.Conn) error {
+	_, err := get(conn, unix.NFT_MSG_GETGEN, nil)
+	return err
+}
+
+// getTableFlags reads the flags of our table.
+func getTableFlags(conn *netlink.Conn) (uint32, error) {
+	e := netlink.NewAttributeEncoder()
+	e.String(unix.NFTA_TABLE_NAME, tableName)
+	request, err := e.Encode()
+	if err != nil {
+		return 0, err
+	}
+	d, err := get(conn, unix.NFT_MSG_GETTABLE, request)
+	if err != nil {
+		return 0, err
+	}
+	var flags uint32
+	for d.Next() {
+		if d.Type() == unix.NFTA_TABLE_FLAGS {
+			flags = d.Uint32()
+		}
+	}
+	return flags, d.Err()
+}
+
+// getElement reads the element of a set that bans exactly this prefix. The
+// error is ENOENT where there is none.
+func getElement(conn *netlink.Conn, id setID, addr netip.Addr, now time.Time) (Ban, error) {
+	e := netlink.NewAttributeEncoder()
+	e.String(unix.NFTA_SET_ELEM_LIST_TABLE, tableName)
+	e.String(unix.NFTA_SET_ELEM_LIST_SET, id.String())
+	e.Nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(e *netlink.AttributeEncoder) error {
+		e.Nested(unix.NFTA_LIST_ELEM, func(e *netlink.AttributeEncoder) error {
+			e.Nested(unix.NFTA_SET_ELEM_KEY, func(e *netlink.AttributeEncoder) error {
+				e.Bytes(unix.NFTA_DATA_VALUE, addr.AsSlice())
+				return nil
+			})
+			return nil
+		})
+		return nil
+	})
+	request, err := e.Encode()
+	if err != nil {
+		return Ban{}, err
+	}
+	d, err := get(conn, unix.NFT_MSG_GETSETELEM, request)
+	if err != nil {
+		return Ban{}, err
+	}
+	ban := Ban{Prefix: netip.PrefixFrom(addr, id.bits)}
+	for d.Next() {
+		if d.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
+			continue
+		}
+		d.Nested(func(d *netlink.AttributeDecoder) error {
+			for d.Next() {
+				d.Nested(func(d *netlink.AttributeDecoder) error { return decodeElement(d, &ban, now) })
+			}
+			return nil
+		})
+	}
+	return ban, d.Err()
+}
+
+// decodeElement reads what is left of an element's time, and its counter.
+func decodeElement(d *netlink.AttributeDecoder, ban *Ban, now time.Time) error {
+	for d.Next() {
+		switch d.Type() {
+		case unix.NFTA_SET_ELEM_EXPIRATION:
+			ban.Until = now.Add(time.Duration(d.Uint64()) * time.Millisecond)
+		case unix.NFTA_SET_ELEM_EXPR:
+			d.Nested(func(d *netlink.AttributeDecoder) error {
+				for d.Next() {
+					if d.Type() == unix.NFTA_EXPR_DATA {
+						d.Nested(func(d *netlink.AttributeDecoder) error {
+							for d.Next() {
+								if d.Type() == unix.NFTA_COUNTER_PACKETS {
+									ban.Packets = d.Uint64()
+								}
+							}
+							return nil
+						})
+					}
+				}
+				return nil
+			})
+		}
+	}
+	return nil
+}
+
+func isNotFound(err error) bool { return errors.Is(err, unix.ENOENT) }
