@@ -23,41 +23,45 @@ func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) er
 		return nil
 	}
 	return s.inTx(ctx, "saving decisions in", func(tx *sql.Tx) error {
-		w, err := newWriter(ctx, tx)
-		if err != nil {
-			return err
-		}
+		w := s.statements.in(ctx, tx)
 		for i := range decisions {
 			if err := w.write(ctx, &decisions[i]); err != nil {
 				return err
 			}
 		}
-		return trimHistory(ctx, tx)
+		_, err := w.trim.ExecContext(ctx, MaxHistory)
+		return err
 	})
 }
 
-// writer holds the statements of one SaveDecisions; they end with its transaction.
-type writer struct{ put, drop, record *sql.Stmt }
+// statements are those of SaveDecisions, prepared once: for a single ban,
+// parsing them would be half of the work.
+type statements struct{ put, drop, record, trim *sql.Stmt }
 
-func newWriter(ctx context.Context, tx *sql.Tx) (*writer, error) {
-	w := new(writer)
-	for _, s := range []struct {
+func (s *Store) prepareStatements(ctx context.Context) error {
+	for _, p := range []struct {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&w.put, `INSERT OR REPLACE INTO bans (jail, prefix, decision, sum) VALUES (?, ?, ?, ?)`},
-		{&w.drop, `DELETE FROM bans WHERE jail = ? AND prefix = ?`},
-		{&w.record, `INSERT INTO history (network, prefix, decision) VALUES (?, ?, ?)`},
+		{&s.statements.put, `INSERT OR REPLACE INTO bans (jail, prefix, decision, sum) VALUES (?, ?, ?, ?)`},
+		{&s.statements.drop, `DELETE FROM bans WHERE jail = ? AND prefix = ?`},
+		{&s.statements.record, `INSERT INTO history (network, prefix, decision) VALUES (?, ?, ?)`},
+		{&s.statements.trim, `DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?`},
 	} {
 		var err error
-		if *s.stmt, err = tx.PrepareContext(ctx, s.text); err != nil {
-			return nil, err
+		if *p.stmt, err = s.db.PrepareContext(ctx, p.text); err != nil {
+			return err
 		}
 	}
-	return w, nil
+	return nil
 }
 
-func (w *writer) write(ctx context.Context, d *jail.Decision) error {
+// in gives the statements for use in a transaction, with which they end.
+func (w *statements) in(ctx context.Context, tx *sql.Tx) *statements {
+	return &statements{tx.StmtContext(ctx, w.put), tx.StmtContext(ctx, w.drop), tx.StmtContext(ctx, w.record), tx.StmtContext(ctx, w.trim)}
+}
+
+func (w *statements) write(ctx context.Context, d *jail.Decision) error {
 	text, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", d.Action, d.Prefix, err)

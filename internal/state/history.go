@@ -2,10 +2,10 @@ package state
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/p2pban/p2pban/jail"
@@ -50,21 +50,16 @@ func overlapping(p netip.Prefix) (where string, args []any) {
 		return "true", nil
 	}
 	p = p.Masked()
-	args = append(args, network(p.Addr()), network(lastAddr(p)))
+	// The networks stand beside the prefixes because they are what is indexed.
+	var networks, prefixes []any
 	for bits := range p.Bits() {
 		around, _ := p.Addr().Prefix(bits) // never fails: bits is below p's own
-		args = append(args, around.String())
+		networks = append(networks, network(around.Addr()))
+		prefixes = append(prefixes, around.String())
 	}
 	marks := strings.TrimSuffix(strings.Repeat("?, ", p.Bits()), ", ")
-	// The networks stand beside the prefixes because they are what is indexed.
-	around := `network IN (` + marks + `) AND prefix IN (` + marks + `)`
-	networks := make([]any, 0, p.Bits())
-	for bits := range p.Bits() {
-		a, _ := p.Addr().Prefix(bits)
-		networks = append(networks, network(a.Addr()))
-	}
-	args = append(args[:2:2], append(networks, args[2:]...)...)
-	return `(network BETWEEN ? AND ? OR (` + around + `))`, args
+	where = `(network BETWEEN ? AND ? OR network IN (` + marks + `) AND prefix IN (` + marks + `))`
+	return where, slices.Concat([]any{network(p.Addr()), network(lastAddr(p))}, networks, prefixes)
 }
 
 // network is the sort key of an address: its family, then its bytes.
@@ -84,10 +79,4 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	}
 	last, _ := netip.AddrFromSlice(b) // 4 or 16 bytes, as it was
 	return last
-}
-
-// trimHistory forgets the oldest decisions beyond MaxHistory.
-func trimHistory(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?`, MaxHistory)
-	return err
 }

@@ -3,12 +3,9 @@ package state
 import (
 	"bytes"
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -174,74 +171,6 @@ func TestBadTextIsKeptReadable(t *testing.T) {
 	}
 }
 
-func TestHistory(t *testing.T) {
-	s := open(t, statePath(t))
-	at := func(prefix string, n int) jail.Decision {
-		d := ban(n)
-		d.Prefix = netip.MustParsePrefix(prefix)
-		d.Host = d.Prefix.Addr()
-		return d
-	}
-	save(t, s, at("192.0.2.7/32", 1), at("192.0.2.0/24", 2), at("192.0.3.0/32", 3), at("2001:db8:0:1::/64", 4),
-		at("0.0.0.0/0", 5), at("192.0.2.0/32", 6), unban(at("192.0.2.7/32", 1), epoch))
-	for _, tt := range []struct {
-		prefix string
-		limit  int
-		want   []string
-	}{
-		{"192.0.2.7/32", 10, []string{"192.0.2.7/32", "0.0.0.0/0", "192.0.2.0/24", "192.0.2.7/32"}},
-		{"192.0.2.7/32", 2, []string{"192.0.2.7/32", "0.0.0.0/0"}},
-		{"192.0.2.0/24", 10, []string{"192.0.2.7/32", "192.0.2.0/32", "0.0.0.0/0", "192.0.2.0/24", "192.0.2.7/32"}},
-		{"192.0.2.255/32", 10, []string{"0.0.0.0/0", "192.0.2.0/24"}},
-		{"2001:db8:0:1::9/128", 10, []string{"2001:db8:0:1::/64"}},
-		{"::/0", 10, []string{"2001:db8:0:1::/64"}},
-		{"2001:db8:0:2::/64", 10, nil},
-		{"192.0.2.7/32", 0, nil},
-		{"", 3, []string{"192.0.2.7/32", "192.0.2.0/32", "0.0.0.0/0"}},
-	} {
-		var prefix netip.Prefix
-		if tt.prefix != "" {
-			prefix = netip.MustParsePrefix(tt.prefix)
-		}
-		found, err := s.History(context.Background(), prefix, tt.limit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, d := range found {
-			got = append(got, d.Prefix.String())
-		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%q, at most %d (-want +got):\n%s", tt.prefix, tt.limit, diff)
-		}
-	}
-	newest, err := s.History(context.Background(), netip.MustParsePrefix("192.0.2.7/32"), 1)
-	if err != nil || newest[0].Action != jail.Unban {
-		t.Errorf("%v, %v: want the unban, which came last", newest, err)
-	}
-}
-
-func TestHistoryIsBounded(t *testing.T) {
-	s := open(t, statePath(t))
-	save(t, s, ban(1))
-	// As if the bound had just been passed.
-	if _, err := s.db.Exec(`UPDATE history SET id = id - ?`, MaxHistory-1); err != nil {
-		t.Fatal(err)
-	}
-	save(t, s, ban(2)) // ids go on from the highest, here 2-MaxHistory+1
-	if _, err := s.db.Exec(`UPDATE history SET id = ? WHERE id = (SELECT max(id) FROM history)`, 2); err != nil {
-		t.Fatal(err)
-	}
-	save(t, s, ban(3))
-	found, err := s.History(context.Background(), netip.Prefix{}, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(found) != 2 || found[0].Prefix != ban(3).Prefix || found[1].Prefix != ban(2).Prefix {
-		t.Errorf("%v: want the two newest; the first lies %d ids back", found, MaxHistory)
-	}
-}
-
 func TestCheckpoint(t *testing.T) {
 	path := statePath(t)
 	s := open(t, path)
@@ -295,112 +224,6 @@ func TestBrokenOffCheckpoint(t *testing.T) {
 	}
 	if diff := cmp.Diff(second, loadAll(t, s).Checkpoint); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestOneOwner(t *testing.T) {
-	path := statePath(t)
-	s := open(t, path)
-	save(t, s, ban(1))
-	_, err := Open(path)
-	var locked *LockedError
-	if !errors.Is(err, ErrLocked) || !errors.As(err, &locked) || locked.Holder != fmt.Sprintf("pid %d", os.Getpid()) {
-		t.Errorf("%v: want ErrLocked that names pid %d", err, os.Getpid())
-	}
-	if _, aside, err := OpenOrSetAside(path); !errors.Is(err, ErrLocked) || aside != "" {
-		t.Errorf("OpenOrSetAside: %q, %v; want ErrLocked and nothing moved", aside, err)
-	}
-	save(t, s, ban(2)) // the owner is undisturbed
-	s.Close()
-	if n := len(loadAll(t, open(t, path)).Bans); n != 2 {
-		t.Errorf("%d bans after the lock was given up, want 2", n)
-	}
-}
-
-func TestNewerSchema(t *testing.T) {
-	path := statePath(t)
-	s := open(t, path)
-	if _, err := s.db.Exec(`PRAGMA user_version = 2`); err != nil {
-		t.Fatal(err)
-	}
-	s.Close()
-	_, aside, err := OpenOrSetAside(path)
-	var newer *NewerError
-	if !errors.As(err, &newer) || newer.Schema != 2 || newer.Ours != schemaVersion || aside != "" {
-		t.Errorf("%q, %v: want a NewerError and nothing moved", aside, err)
-	}
-}
-
-func TestForeignDatabaseIsLeftAlone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "other.db")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Exec(`CREATE TABLE cookies (x); INSERT INTO cookies VALUES (1)`); err != nil {
-		t.Fatal(err)
-	}
-	db.Close()
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, aside, err := OpenOrSetAside(path)
-	var damaged *DamagedError
-	if !errors.As(err, &damaged) || !damaged.Foreign || aside != "" {
-		t.Errorf("%q, %v: want a foreign DamagedError and nothing moved", aside, err)
-	}
-	after, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(before, after) {
-		t.Error("another program's database was changed")
-	}
-}
-
-func TestModes(t *testing.T) {
-	path := statePath(t)
-	s := open(t, path)
-	save(t, s, ban(1))
-	for name, want := range map[string]os.FileMode{
-		filepath.Dir(path): 0o700, path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600, path + ".lock": 0o600,
-	} {
-		info, err := os.Stat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := info.Mode().Perm(); got != want {
-			t.Errorf("%s: mode %v, want %v", name, got, want)
-		}
-	}
-	s.Close()
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	open(t, path)
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v: want the mode put right", info.Mode(), err)
-	}
-}
-
-func TestPathsThatAreNoFile(t *testing.T) {
-	dir := t.TempDir()
-	if _, _, err := OpenOrSetAside(dir); err == nil {
-		t.Error("a directory was taken for a state file")
-	}
-	file := filepath.Join(dir, "f")
-	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(filepath.Join(file, "state.db")); err == nil {
-		t.Error("a file was taken for a directory")
-	}
-	// What has a meaning in the URI of a database is an ordinary name here.
-	odd := filepath.Join(dir, "a?mode=memory&x=%41#b", "state.db")
-	save(t, open(t, odd), ban(1))
-	if _, err := os.Stat(odd); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -34,6 +34,8 @@ type Store struct {
 	db   *sql.DB
 	path string
 	lock *os.File
+	// statements is set before the Store is given out.
+	statements statements
 	// checkpointing keeps two Checkpoints from writing the same generation.
 	checkpointing sync.Mutex
 }
@@ -123,7 +125,11 @@ func openChecked(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.prepare(context.Background()); err != nil {
+	err = s.prepare(context.Background())
+	if err == nil {
+		err = s.prepareStatements(context.Background())
+	}
+	if err != nil {
 		s.db.Close()
 		return nil, s.classify("opening", err)
 	}

@@ -1,0 +1,117 @@
+package state
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestOneOwner(t *testing.T) {
+	path := statePath(t)
+	s := open(t, path)
+	save(t, s, ban(1))
+	_, err := Open(path)
+	var locked *LockedError
+	if !errors.Is(err, ErrLocked) || !errors.As(err, &locked) || locked.Holder != fmt.Sprintf("pid %d", os.Getpid()) {
+		t.Errorf("%v: want ErrLocked that names pid %d", err, os.Getpid())
+	}
+	if _, aside, err := OpenOrSetAside(path); !errors.Is(err, ErrLocked) || aside != "" {
+		t.Errorf("OpenOrSetAside: %q, %v; want ErrLocked and nothing moved", aside, err)
+	}
+	save(t, s, ban(2)) // the owner is undisturbed
+	s.Close()
+	if n := len(loadAll(t, open(t, path)).Bans); n != 2 {
+		t.Errorf("%d bans after the lock was given up, want 2", n)
+	}
+}
+
+func TestNewerSchema(t *testing.T) {
+	path := statePath(t)
+	s := open(t, path)
+	if _, err := s.db.Exec(`PRAGMA user_version = 2`); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	_, aside, err := OpenOrSetAside(path)
+	var newer *NewerError
+	if !errors.As(err, &newer) || newer.Schema != 2 || newer.Ours != schemaVersion || aside != "" {
+		t.Errorf("%q, %v: want a NewerError and nothing moved", aside, err)
+	}
+}
+
+func TestForeignDatabaseIsLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "other.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`CREATE TABLE cookies (x); INSERT INTO cookies VALUES (1)`); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, aside, err := OpenOrSetAside(path)
+	var damaged *DamagedError
+	if !errors.As(err, &damaged) || !damaged.Foreign || aside != "" {
+		t.Errorf("%q, %v: want a foreign DamagedError and nothing moved", aside, err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before, after) {
+		t.Error("another program's database was changed")
+	}
+}
+
+func TestModes(t *testing.T) {
+	path := statePath(t)
+	s := open(t, path)
+	save(t, s, ban(1))
+	for name, want := range map[string]os.FileMode{
+		filepath.Dir(path): 0o700, path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600, path + ".lock": 0o600,
+	} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s: mode %v, want %v", name, got, want)
+		}
+	}
+	s.Close()
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	open(t, path)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v: want the mode put right", info.Mode(), err)
+	}
+}
+
+func TestPathsThatAreNoFile(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := OpenOrSetAside(dir); err == nil {
+		t.Error("a directory was taken for a state file")
+	}
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(filepath.Join(file, "state.db")); err == nil {
+		t.Error("a file was taken for a directory")
+	}
+	// What has a meaning in the URI of a database is an ordinary name here.
+	odd := filepath.Join(dir, "a?mode=memory&x=%41#b", "state.db")
+	save(t, open(t, odd), ban(1))
+	if _, err := os.Stat(odd); err != nil {
+		t.Error(err)
+	}
+}
