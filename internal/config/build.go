@@ -175,6 +175,8 @@ func (s *section) jail(rules *parser.Ruleset) jail.Config {
 	integer(s, "maxevents", &c.MaxEvents)
 	integer(s, "maxbans", &c.MaxBans)
 	s.done()
+	s.notZero("factor", "maxbantime", "memory", "ipv6prefix", "natpeers",
+		"guardshare", "guardleast", "guardrate", "maxhosts", "maxevents", "maxbans")
 	if !builtin {
 		s.require("rules", "findtime", "maxretry", "bantime")
 	}
@@ -200,6 +202,22 @@ func (s *section) require(keys ...string) {
 		if _, ok := s.node.table[key]; !ok {
 			s.l.problem(s.node, s.key(key), "is missing",
 				fmt.Sprintf("a jail needs it, unless it is a built-in one (%s)", strings.Join(builtinNames(), ", ")))
+		}
+	}
+}
+
+// notZero reports zeros that jail.Config would take for "not set": whoever
+// writes memory = "0s" doesn't want the default of a week.
+func (s *section) notZero(keys ...string) {
+	for _, key := range keys {
+		n, ok := s.node.table[key]
+		if !ok {
+			continue
+		}
+		text, _ := n.value.(string)
+		d, err := ParseDuration(text)
+		if n.value == any(int64(0)) || n.value == any(float64(0)) || err == nil && d == 0 {
+			s.l.problem(n, s.key(key), "must be above zero", "leave it out for its default")
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +60,8 @@ trust = true
 rules = "go-libp2p/connection"
 findtime = "1h30m"
 maxretry = 7
-bantime = "-1"
+bantime = "10m"
+maxbantime = "2d"
 ignoreip = ["192.0.2.0/24", "/ip4/198.51.100.7"]
 factor = 1.5
 memory = "2w"
@@ -91,7 +93,7 @@ state = "/var/x.db"
 		t.Errorf("sources (-want +got):\n%s", d)
 	}
 	wantJails := []jail.Config{{
-		Name: "mine", Rules: []string{"go-libp2p/connection"}, FindTime: 90 * time.Minute, MaxRetry: 7, BanTime: jail.Forever,
+		Name: "mine", Rules: []string{"go-libp2p/connection"}, FindTime: 90 * time.Minute, MaxRetry: 7, BanTime: 10 * time.Minute, MaxBanTime: 48 * time.Hour,
 		IgnoreIP: []string{"192.0.2.0/24", "/ip4/198.51.100.7"}, Factor: 1.5, Memory: 14 * 24 * time.Hour,
 		IPv6Prefix: 56, Widen: 12, MinPeers: 2, NATPeers: 3,
 		Guard:    jail.Guard{Off: true, Share: 0.25, Least: 4, Rate: 60},
@@ -106,6 +108,23 @@ state = "/var/x.db"
 	}
 	if want := (Daemon{"/run/x.sock", "/var/x.db"}); c.Daemon != want {
 		t.Errorf("daemon %v, want %v", c.Daemon, want)
+	}
+	// A setting that is added later has to get its key, and its place above.
+	for _, v := range []any{c.Jails[0], c.Jails[0].Guard, c.Firewall, c.Daemon} {
+		for i := range reflect.TypeOf(v).NumField() {
+			if reflect.ValueOf(v).Field(i).IsZero() {
+				t.Errorf("%T.%s has no key in this test", v, reflect.TypeOf(v).Field(i).Name)
+			}
+		}
+	}
+}
+
+func TestForever(t *testing.T) {
+	for _, value := range []string{`"-1"`, "-1"} {
+		c := load(t, write(t, map[string]string{"p2pban.toml": "[jail.libp2p-flood]\nbantime = " + value + "\n"}))
+		if got := c.Jails[0].BanTime; got != jail.Forever {
+			t.Errorf("bantime = %s: %v, want Forever", value, got)
+		}
 	}
 }
 

@@ -105,6 +105,11 @@ p2pban.toml:6:1: jail.manual.findtime: is missing; a jail needs it, unless it is
 p2pban.toml:6:1: jail.manual.maxretry: is missing; a jail needs it, unless it is a built-in one (BUILTIN)
 p2pban.toml:6:1: jail.manual.bantime: is missing; a jail needs it, unless it is a built-in one (BUILTIN)
 p2pban.toml:6:1: jail.manual.name: "manual" is the name of the bans made by hand; choose another`},
+		{"a zero is not the default", map[string]string{"p2pban.toml": jailOK + "memory = \"0s\"\nguardleast = 0\nfactor = 0.0\nwiden = 0\nmaxretry = 0\n"}, `
+p2pban.toml:2:1: jail.libp2p-flood.memory: must be above zero; leave it out for its default
+p2pban.toml:3:1: jail.libp2p-flood.guardleast: must be above zero; leave it out for its default
+p2pban.toml:4:1: jail.libp2p-flood.factor: must be above zero; leave it out for its default
+p2pban.toml:6:1: jail.libp2p-flood.maxretry: 0: expected at least 1`},
 		{"the fault is in the drop-in", map[string]string{
 			"p2pban.toml":     jailOK + "bantime = 1\n",
 			"p2pban.d/a.toml": "# comment\n[jail.libp2p-flood]\nbantime = \"1x\"\n",
