@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -105,6 +107,12 @@ func (j *Journald) start(dir string) {
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
 	j.cmd.SysProcAttr = attr
+	ready, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: filepath.Join(dir, "notify")})
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	defer ready.Close()
+	j.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
 	var stderr strings.Builder
 	j.cmd.Stderr = &stderr
 	started, ended := make(chan error), make(chan struct{})
@@ -122,17 +130,17 @@ func (j *Journald) start(dir string) {
 		j.t.Fatalf("starting journald in its own namespaces: %v", err)
 	}
 	j.t.Cleanup(func() { _ = j.cmd.Process.Kill(); <-ended })
-	j.waitFor("journald to listen", func() bool {
+	// It listens before it is ready; a signal in between would end it.
+	buf := make([]byte, 4096)
+	j.waitFor("journald to be ready", func() bool {
 		select {
 		case <-ended:
 			j.t.Fatalf("journald ended: %s", stderr.String())
 		default:
 		}
-		c, err := net.Dial("unix", j.socket("stdout"))
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
+		_ = ready.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) // of an open socket
+		n, err := ready.Read(buf)
+		return err == nil && strings.Contains(string(buf[:n]), "READY=1")
 	})
 }
 
@@ -156,17 +164,61 @@ func (j *Journald) Directory() string { return filepath.Join(j.run, "log/journal
 // service: what is written comes into the journal line by line.
 func (j *Journald) Stream(unit, identifier string) io.WriteCloser {
 	j.t.Helper()
-	c, err := net.Dial("unix", j.socket("stdout"))
+	return j.Streams(unit, identifier, 1)[0]
+}
+
+// Streams is Stream for several processes that write to one standard output.
+//
+// What is written goes through a process of its own (cat), for journald holds
+// that all one process writes belongs to one unit.
+func (j *Journald) Streams(unit, identifier string, processes int) []io.WriteCloser {
+	j.t.Helper()
+	stdout := j.connect(unit, identifier)
+	defer stdout.Close()
+	var streams []io.WriteCloser
+	for range processes {
+		cat := exec.Command("cat")
+		cat.Stdout = stdout
+		in, err := cat.StdinPipe()
+		if err != nil {
+			j.t.Fatal(err)
+		}
+		if err := cat.Start(); err != nil {
+			j.t.Fatal(err)
+		}
+		// It ends with its input, or when journald has ended.
+		j.t.Cleanup(func() { in.Close(); _ = cat.Wait() })
+		streams = append(streams, in)
+	}
+	return streams
+}
+
+// connect opens a stream and names it. The credentials are sent along, and
+// nothing after them before they are read: what is sent between journald's
+// accept and its asking for credentials has none, and is believed of no unit.
+func (j *Journald) connect(unit, identifier string) *os.File {
+	j.t.Helper()
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Net: "unix", Name: j.socket("stdout")})
 	if err != nil {
 		j.t.Fatal(err)
 	}
-	j.t.Cleanup(func() { c.Close() })
+	defer c.Close()
 	// identifier, unit, priority, then four switches, which are off
 	// (systemd, src/core/execute.c, connect_logger_as).
-	if _, err := fmt.Fprintf(c, "%s\n%s\n6\n0\n0\n0\n0\n", identifier, unit); err != nil {
+	header := fmt.Sprintf("%s\n%s\n6\n0\n0\n0\n0\n", identifier, unit)
+	us := &syscall.Ucred{Pid: int32(os.Getpid()), Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid())}
+	if _, _, err := c.WriteMsgUnix([]byte(header), syscall.UnixCredentials(us), nil); err != nil {
 		j.t.Fatal(err)
 	}
-	return c
+	f, err := c.File()
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	j.waitFor("journald to read the name of a stream", func() bool {
+		unread, err := unix.IoctlGetInt(int(f.Fd()), unix.SIOCOUTQ)
+		return err == nil && unread == 0
+	})
+	return f
 }
 
 // Send sends one entry by the native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL),
@@ -186,8 +238,18 @@ func (j *Journald) Send(fields ...string) {
 // Rotate makes journald archive its files and begin new ones.
 func (j *Journald) Rotate() { j.signal(syscall.SIGUSR2, "rotated") }
 
-// Sync makes journald read all that was sent and write it to its files.
+// Sync makes journald write what it has read to its files.
 func (j *Journald) Sync() { j.signal(sigRTMin+1, "synced") }
+
+// Wait waits until the journal holds n entries of a unit.
+func (j *Journald) Wait(unit string, n int) {
+	j.t.Helper()
+	j.waitFor(fmt.Sprintf("%d entries of %s", n, unit), func() bool {
+		out, err := exec.Command("journalctl", "--quiet", "--directory="+j.Directory(),
+			"--output=export", "--output-fields=_TRANSPORT", "_SYSTEMD_UNIT="+unit).Output()
+		return err == nil && strings.Count(string(out), "__CURSOR=") == n
+	})
+}
 
 // sigRTMin is SIGRTMIN as the C library counts it; journald(8) names its
 // signals by it.

@@ -20,14 +20,15 @@ func show(t *testing.T, dir, unit string) []string {
 
 func TestJournald(t *testing.T) {
 	j := Start(t)
-	s := j.Stream("node.service", "node")
+	s, other := j.Stream("node.service", "node"), j.Stream("other.service", "other")
+	fmt.Fprintf(other, "other\n")
 	for i := range 3 {
 		fmt.Fprintf(s, "line %d\n", i)
 	}
-	j.Sync()
+	j.Wait("node.service", 3)
 	j.Rotate()
 	fmt.Fprintf(s, "line 3\n")
-	j.Sync()
+	j.Wait("node.service", 4)
 	got := show(t, j.Directory(), "node.service")
 	if want := "line 0,line 1,line 2,line 3"; strings.Join(got, ",") != want {
 		t.Errorf("journal holds %q", got)

@@ -1,0 +1,139 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// journalDirs are where journald keeps its files (systemd-journald.service(8)).
+var journalDirs = []string{"/var/log/journal", "/run/log/journal"}
+
+// checkJournalFiles fails when there is no journal, or none of it may be read:
+// the library would only be silent.
+func checkJournalFiles(directory string) error {
+	dirs := journalDirs
+	if directory != "" {
+		dirs = []string{directory}
+	}
+	exists := false
+	var denied error
+	for _, dir := range dirs {
+		switch _, err := os.ReadDir(dir); {
+		case err == nil:
+			exists = true
+		case errors.Is(err, fs.ErrPermission):
+			denied = explainOpen(dir, err)
+		}
+	}
+	if denied != nil && !exists {
+		return denied
+	}
+	if !exists {
+		return fmt.Errorf("%w: %s does not exist", ErrNoJournal, strings.Join(dirs, " or "))
+	}
+	return checkReadable(dirs)
+}
+
+// checkReadable fails if there are system journals and we may read none.
+func checkReadable(dirs []string) error {
+	var denied error
+	for _, dir := range dirs {
+		top, _ := filepath.Glob(filepath.Join(dir, "*.journal")) // the pattern is well formed
+		below, _ := filepath.Glob(filepath.Join(dir, "*", "system*.journal"))
+		for _, path := range append(top, below...) {
+			f, err := os.Open(path)
+			if err == nil {
+				return f.Close()
+			}
+			if errors.Is(err, fs.ErrPermission) {
+				denied = explainOpen(path, err)
+			}
+		}
+	}
+	return denied
+}
+
+// UnknownUnitError says that neither systemd nor the journal knows a unit.
+type UnknownUnitError struct {
+	Unit string
+	// Similar are units in the journal that may be meant.
+	Similar []string
+}
+
+func (e *UnknownUnitError) Error() string {
+	msg := "unit " + e.Unit + " does not exist: neither systemd nor the journal knows it"
+	if len(e.Similar) > 0 {
+		msg += "; there is " + joinNames(e.Similar)
+	}
+	return msg
+}
+
+// CheckUnit returns nil if systemd knows the unit or the journal (in directory,
+// or of this machine when that is empty) has entries of it, and an
+// *UnknownUnitError if neither. Where systemd can't be asked, the journal
+// decides.
+func CheckUnit(ctx context.Context, unit, directory string) error {
+	return checkUnit(ctx, unit, directory, openJournal)
+}
+
+func checkUnit(ctx context.Context, unit, directory string, open func(string, [][]string) (journalReader, error)) error {
+	unit = unitNames([]string{unit})[0]
+	if err := checkJournalFiles(directory); err != nil {
+		return err
+	}
+	if directory == "" && loaded(ctx, unit) {
+		return nil
+	}
+	r, err := open(directory, [][]string{{"_SYSTEMD_UNIT=" + unit}})
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	entries, err := r.last(ctx, 1, time.Time{})
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return nil
+	}
+	units, err := r.units(ctx)
+	if err != nil {
+		return err
+	}
+	return &UnknownUnitError{Unit: unit, Similar: similar(unit, units)}
+}
+
+// loaded says whether systemd knows a unit.
+func loaded(ctx context.Context, unit string) bool {
+	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=LoadState", "--value", "--", unit).Output()
+	return err == nil && strings.TrimSpace(string(out)) == "loaded"
+}
+
+// maxSimilar bounds UnknownUnitError.Similar.
+const maxSimilar = 3
+
+// similar returns the units whose name holds that of unit, or is held by it.
+func similar(unit string, units []string) []string {
+	stem := func(u string) string {
+		s, _, _ := strings.Cut(strings.ToLower(u), ".")
+		s, _, _ = strings.Cut(s, "@")
+		return s
+	}
+	var found []string
+	slices.Sort(units)
+	for _, u := range slices.Compact(units) {
+		a, b := stem(u), stem(unit)
+		if len(found) < maxSimilar && (strings.Contains(a, b) || strings.Contains(b, a)) {
+			found = append(found, u)
+		}
+	}
+	return found
+}

@@ -1,0 +1,231 @@
+//go:build cgo && linux
+
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/sdjournal"
+)
+
+// openJournal reads the journal through libsystemd.
+var openJournal = openLibsystemd
+
+// libsystemd reads the journal through the library, which is loaded when the
+// first journal is opened.
+type libsystemd struct {
+	j *sdjournal.Journal
+	// ready is set when the journal stands on an entry not given yet.
+	ready bool
+}
+
+// waitAtMost is how long the library waits for entries before it looks whether we
+// are to end. It can't be interrupted.
+const waitAtMost = 250 * time.Millisecond
+
+func openLibsystemd(directory string, terms [][]string) (journalReader, error) {
+	open := sdjournal.NewJournal
+	if directory != "" {
+		open = func() (*sdjournal.Journal, error) { return sdjournal.NewJournalFromDir(directory) }
+	}
+	j, err := open()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w (apt install libsystemd0, or name log files instead)", ErrNoJournal, err)
+	}
+	l := &libsystemd{j: j}
+	if err := l.match(terms); err != nil {
+		j.Close()
+		return nil, err
+	}
+	// Only a journal that has been waited for once notices files that appear
+	// before it is waited for again (systemd issue 14695).
+	j.Wait(0)
+	return l, nil
+}
+
+func (l *libsystemd) match(terms [][]string) error {
+	// "MESSAGE=" counts; one more byte shows that there was more.
+	if err := l.j.SetDataThreshold(uint64(maxExportField) + 1); err != nil {
+		return err
+	}
+	for i, term := range terms {
+		if i > 0 {
+			if err := l.j.AddDisjunction(); err != nil {
+				return err
+			}
+		}
+		for _, m := range term {
+			if err := l.j.AddMatch(m); err != nil {
+				return fmt.Errorf("journal match %q: %w", m, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *libsystemd) units(context.Context) ([]string, error) {
+	return l.j.GetUniqueValues("_SYSTEMD_UNIT")
+}
+
+func (l *libsystemd) close() { l.j.Close() }
+
+func (l *libsystemd) last(_ context.Context, n int, until time.Time) ([]entry, error) {
+	seek := l.j.SeekTail
+	if !until.IsZero() {
+		seek = func() error { return l.j.SeekRealtimeUsec(uint64(max(until.UnixMicro(), 0))) }
+	}
+	if err := seek(); err != nil {
+		return nil, err
+	}
+	got, err := l.j.PreviousSkip(uint64(n))
+	if err != nil || got == 0 {
+		return nil, err
+	}
+	var all []entry
+	for more := uint64(1); more > 0; {
+		e, err := l.entry()
+		if err != nil {
+			return nil, err
+		}
+		if !until.IsZero() && !e.time.Before(until) {
+			break
+		}
+		if e.cursor, err = l.j.GetCursor(); err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+		if more, err = l.j.Next(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (l *libsystemd) follow(_ context.Context, cursor string) (bool, error) {
+	if cursor == "" {
+		return true, l.j.SeekHead()
+	}
+	if err := l.j.SeekCursor(cursor); err != nil {
+		return false, fmt.Errorf("journal cursor %q: %w", cursor, err)
+	}
+	n, err := l.j.Next()
+	if err != nil {
+		return false, err
+	}
+	if n == 0 {
+		return false, nil // gone, and nothing after it
+	}
+	if l.j.TestCursor(cursor) == nil {
+		return true, nil
+	}
+	l.ready = true
+	return false, nil
+}
+
+func (l *libsystemd) next(ctx context.Context) ([]entry, error) {
+	var all []entry
+	for size := 0; len(all) < MaxBatchLines && size < MaxBatchBytes-MaxLineBytes; {
+		if !l.ready {
+			n, err := l.j.Next()
+			if err != nil {
+				return nil, err
+			}
+			if n == 0 && len(all) > 0 {
+				break
+			}
+			if n == 0 {
+				if err := l.wait(ctx); err != nil {
+					return nil, err
+				}
+				continue
+			}
+		}
+		l.ready = false
+		e, err := l.entry()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+		size += len(e.message)
+	}
+	return all, l.setCursor(all)
+}
+
+// setCursor gives the last entry its cursor. Next leaves the journal on the
+// last entry when there is none after it.
+func (l *libsystemd) setCursor(all []entry) (err error) {
+	all[len(all)-1].cursor, err = l.j.GetCursor()
+	return err
+}
+
+// wait returns when the journal may have grown, or files came or went (which
+// are treated alike: Next finds the way), at the latest after waitAtMost.
+func (l *libsystemd) wait(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if r := l.j.Wait(waitAtMost); r < 0 {
+		return fmt.Errorf("waiting for the journal: %w", syscall.Errno(-r))
+	}
+	return ctx.Err()
+}
+
+// entry reads the entry on which the journal stands.
+func (l *libsystemd) entry() (entry, error) {
+	us, err := l.j.GetRealtimeUsec()
+	if err != nil {
+		return entry{}, err
+	}
+	e := entry{time: time.UnixMicro(int64(us))}
+	message, ok, err := l.field("MESSAGE")
+	if err != nil {
+		return e, err
+	}
+	e.none = !ok
+	e.over = len(message) > MaxLineBytes
+	e.message = message[:min(len(message), MaxLineBytes)]
+	if e.stream, _, err = l.field("_STREAM_ID"); err != nil {
+		return e, err
+	}
+	if e.lineBreak, _, err = l.field("_LINE_BREAK"); err != nil {
+		return e, err
+	}
+	if e.pid, _, err = l.field("_PID"); err != nil {
+		return e, err
+	}
+	if strings.HasPrefix(message, "Suppressed ") {
+		return e, l.notice(&e)
+	}
+	return e, nil
+}
+
+// notice looks whether the entry is journald's own word of dropped messages.
+func (l *libsystemd) notice(e *entry) error {
+	id, _, err := l.field("MESSAGE_ID")
+	if err != nil {
+		return err
+	}
+	count, _, err := l.field("N_DROPPED")
+	n, _ := strconv.ParseUint(count, 10, 64) // 0: as if there were no field
+	e.dropped = droppedIn("MESSAGE_ID="+id == messageDropped, n, e.message)
+	return err
+}
+
+// field returns the value of a field, and whether the entry has it.
+func (l *libsystemd) field(name string) (value string, ok bool, err error) {
+	data, err := l.j.GetData(name)
+	if errors.Is(err, syscall.ENOENT) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("journal field %s: %w", name, err)
+	}
+	_, value, _ = strings.Cut(data, "=")
+	return value, true, nil
+}

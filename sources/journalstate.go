@@ -1,0 +1,92 @@
+package sources
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// maxCutStreams bounds the streams whose next entry is known to continue a cut
+// one. A stream is one process's standard output; it stays in the list until
+// its next entry, for ever if there is none. The oldest makes room.
+const maxCutStreams = 64
+
+// journalCursorVersion is the form of a journal cursor written by this version:
+//
+//	{"v":1,"cursor":"s=…;i=…","cut":["stream",…]}
+const journalCursorVersion = 1
+
+type journalCursor struct {
+	Version int `json:"v"`
+	// Cursor is journald's own; empty where there was no entry yet.
+	Cursor string `json:"cursor"`
+	// Cut are the streams whose next entry continues a cut one: without them, a
+	// restart would make a believable line of a continuation.
+	Cut []string `json:"cut,omitempty"`
+}
+
+func parseJournalCursor(text string) (journalCursor, error) {
+	var c journalCursor
+	if text == "" {
+		return c, nil
+	}
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return c, fmt.Errorf("journal cursor: %w", err)
+	}
+	if c.Version != journalCursorVersion {
+		return c, fmt.Errorf("journal cursor has version %d, this program writes and reads %d", c.Version, journalCursorVersion)
+	}
+	return c, nil
+}
+
+// journalState is where reading stands.
+type journalState struct {
+	cursor string
+	// pending are the streams whose next entry continues a cut one, oldest
+	// first: _STREAM_ID, or _STREAM_ID/_PID.
+	pending []string
+}
+
+func newJournalState(c journalCursor) *journalState {
+	return &journalState{cursor: c.Cursor, pending: c.Cut}
+}
+
+func (s *journalState) encode() string {
+	b, err := json.Marshal(journalCursor{Version: journalCursorVersion, Cursor: s.cursor, Cut: s.pending})
+	if err != nil { // a struct of strings always marshals
+		panic(err)
+	}
+	return string(b)
+}
+
+// cut says whether an entry is only a part of what was written as one line, and
+// remembers whether the next one of its stream is the rest.
+//
+// After a pid-change two entries may continue: the next one of the stream, and
+// the next one of the process whose line was interrupted.
+func (s *journalState) cut(e *entry) bool {
+	cut := e.over || e.lineBreak != "" || strings.Contains(e.message, "\n")
+	if len(s.pending) > 0 && e.stream != "" {
+		before := len(s.pending)
+		s.pending = slices.DeleteFunc(s.pending, func(p string) bool {
+			return p == e.stream || p == e.stream+"/"+e.pid
+		})
+		cut = cut || len(s.pending) < before
+	}
+	if e.lineBreak == "" || e.lineBreak == "eof" || e.stream == "" {
+		return cut
+	}
+	s.expect(e.stream)
+	if e.lineBreak == "pid-change" {
+		s.expect(e.stream + "/" + e.pid)
+	}
+	return cut
+}
+
+func (s *journalState) expect(stream string) {
+	if len(s.pending) == maxCutStreams {
+		s.pending = slices.Delete(s.pending, 0, 1)
+	}
+	s.pending = append(s.pending, stream)
+}
