@@ -7,7 +7,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -43,9 +42,6 @@ type Options struct {
 // working. The bans stay in the firewall.
 func Run(ctx context.Context, o Options) error {
 	cfg := o.Config
-	if len(cfg.Sources) == 0 {
-		return errors.New("there is no log to watch\nname one with --file or --unit, or as a [source.NAME] in the configuration")
-	}
 	listener, err := control.Listen(cfg.Daemon.Socket)
 	if err != nil {
 		return err
@@ -137,6 +133,7 @@ func (a *agent) run(ctx context.Context, l net.Listener) error {
 	group.Go(func() error { return a.engine.saveCheckpoints(ctx) })
 	for _, f := range a.engine.enforcers {
 		group.Go(func() error { return f.Run(ctx) })
+		group.Go(func() error { return f.Guard(ctx) })
 	}
 	a.engine.startSource = func(s *source) {
 		sctx, stop := context.WithCancel(ctx)

@@ -212,6 +212,8 @@ func (c *checker) seen(about string, spec config.Source, r *reader) {
 		c.add(Warning, about, "has no lines to look at yet", "")
 	case t.Events == 0 && len(rejected) == 0:
 		c.add(Warning, about, fmt.Sprintf("none of %d lines is one that the jails look for", t.Lines), c.settings())
+	case t.Events == 0:
+		c.add(Warning, about, fmt.Sprintf("none of %d lines accuses anybody%s", t.Lines, listed(rejected)), "`p2pban explain FILE` shows how its lines are read")
 	default:
 		c.add(OK, about, fmt.Sprintf("%d of %d lines are events%s", t.Events, t.Lines, listed(rejected)), "")
 	}

@@ -147,8 +147,50 @@ func (e *Enforcer) step(ctx context.Context) (did bool, err error) {
 	if err := e.backend.Apply(ctx, c); err != nil {
 		return true, err
 	}
+	if err := e.prove(ctx, c.Set); err != nil {
+		return true, err
+	}
 	e.applied(len(c.Set) + len(c.Lift))
 	return true, nil
+}
+
+// sampleSize is how many bans of a change are read back.
+const sampleSize = 8
+
+// prove reads back our rules and a sample of what was set, where the backend
+// can: "banned" is said only of what the kernel holds.
+func (e *Enforcer) prove(ctx context.Context, set []firewall.Ban) error {
+	v, ok := e.backend.(interface {
+		Verify(context.Context, []firewall.Ban) error
+	})
+	if !ok || len(set) == 0 {
+		return nil
+	}
+	return v.Verify(ctx, set[:min(len(set), sampleSize)])
+}
+
+// Guard repairs what others do to our objects, until ctx ends; a backend that
+// can't watch is left alone.
+func (e *Enforcer) Guard(ctx context.Context) error {
+	w, ok := e.backend.(interface {
+		Watch(context.Context, func(firewall.Disturbance)) error
+	})
+	if !ok {
+		return nil
+	}
+	for {
+		err := w.Watch(ctx, func(d firewall.Disturbance) {
+			why := d.Err.Error()
+			if d.By != "" {
+				why += ", done by " + d.By
+			}
+			e.Repair(why)
+		})
+		if !pause(ctx, maxBackoff) {
+			return nil
+		}
+		e.log.Error("can't watch the firewall, trying again", "backend", e.name, "error", err)
+	}
 }
 
 // take turns the wishes into one change.

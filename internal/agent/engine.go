@@ -173,9 +173,15 @@ func (e *engine) wish(p netip.Prefix) wish {
 
 // tell logs a decision and publishes it.
 func (e *engine) tell(d *jail.Decision) {
-	attrs := []any{"jail", d.Jail, "host", d.Host, "prefix", d.Prefix}
-	if d.Action != jail.Unban {
-		attrs = append(attrs, "failures", d.Failures, "until", d.Until)
+	attrs := []any{"jail", d.Jail, "prefix", d.Prefix}
+	if d.Host.IsValid() {
+		attrs = append(attrs, "host", d.Host)
+	}
+	if d.Failures > 0 {
+		attrs = append(attrs, "failures", d.Failures)
+	}
+	if !d.Until.IsZero() {
+		attrs = append(attrs, "until", d.Until)
 	}
 	e.log.Info(d.Action.String(), attrs...)
 	b := toBan(d)

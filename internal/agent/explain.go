@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,7 +13,8 @@ import (
 )
 
 // Explanation is how one line was read: a contract with programs, one object
-// of `explain --json`.
+// of `explain --json`. In JSON a line that is no known record is nothing but
+// {"reject":"unrecognised"}.
 type Explanation struct {
 	Carrier string            `json:"carrier,omitempty"`
 	Format  string            `json:"format,omitempty"`
@@ -35,6 +37,15 @@ type Explanation struct {
 	FieldList []parser.Field `json:"-"`
 	Text      string         `json:"-"`
 	risks     parser.Risks
+}
+
+// MarshalJSON leaves everything out of a line that is no known record.
+func (x Explanation) MarshalJSON() ([]byte, error) {
+	type plain Explanation // without this method
+	if x.Reject == parser.Unrecognised.String() {
+		return json.Marshal(plain{Reject: x.Reject, Risks: x.Risks})
+	}
+	return json.Marshal(plain(x))
 }
 
 // Explainer explains the lines of one stream, as the daemon would read them,

@@ -292,6 +292,25 @@ func TestFromLineToKernel(t *testing.T) {
 	}
 }
 
+// TestForeignFlush repairs what somebody else does to our table, and says so.
+func TestForeignFlush(t *testing.T) {
+	l := newLab(t, liveConfig)
+	l.start()
+	if _, err := l.client.Ban(t.Context(), control.BanRequest{Target: hostile.String()}); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("the ban in the kernel", func() bool { return inKernel(t, hostile.String()) })
+	for i, ruleset := range []string{"flush ruleset", "delete table inet p2pban", "flush table inet p2pban"} {
+		if out, err := exec.Command("nft", ruleset).CombinedOutput(); err != nil {
+			t.Fatalf("nft %s: %v: %s", ruleset, err, out)
+		}
+		l.wait("the repair after "+ruleset, func() bool {
+			s, err := l.client.Status(t.Context())
+			return err == nil && s.Firewall.Repaired > int64(i) && s.Firewall.Healthy && inKernel(t, hostile.String()) && strings.Contains(table(t), "drop")
+		})
+	}
+}
+
 // TestJournalToKernel reads the same from a live journald, and lets a short
 // ban end by itself.
 func TestJournalToKernel(t *testing.T) {

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/p2pban/p2pban/internal/control"
+)
+
+const bansLong = `List the bans in force: host or prefix, jail, since and until when, and what the
+ban rests on. --json prints one array, with all the evidence.`
+
+func newBans(g *global) *cobra.Command {
+	var jail string
+	c := &cobra.Command{
+		Use:     "bans",
+		Short:   "List the bans in force",
+		Long:    bansLong,
+		Example: "  p2pban bans\n  p2pban bans --jail libp2p-flood\n  p2pban bans --json | jq -r '.[].prefix'",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			list := func(yield func(control.Ban) error) error { return g.client().Bans(c.Context(), jail, yield) }
+			if g.json {
+				return printBansJSON(c.OutOrStdout(), list)
+			}
+			return printBans(c.OutOrStdout(), list)
+		},
+	}
+	c.Flags().StringVar(&jail, "jail", "", "only the bans of this `jail`; \"manual\" for those made by hand")
+	return c
+}
+
+func printBans(w io.Writer, list func(func(control.Ban) error) error) error {
+	t := table(w)
+	n := 0
+	err := list(func(b control.Ban) error {
+		if n == 0 {
+			fmt.Fprintln(t, "PREFIX\tJAIL\tSINCE\tUNTIL\tFAILURES\tWHY")
+		}
+		n++
+		_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", b.Prefix, b.Jail, local(b.Time), until(b.Until), b.Failures, why(b))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		fmt.Fprintln(w, "no bans in force")
+	}
+	return t.Flush()
+}
+
+// why writes what a ban rests on, in a few words.
+func why(b control.Ban) string {
+	if b.Reason != "" {
+		return b.Reason
+	}
+	counts := map[string]int64{}
+	for rule, n := range b.Rules {
+		counts[rule] = int64(n)
+	}
+	return reasons(counts)
+}
+
+func printBansJSON(w io.Writer, list func(func(control.Ban) error) error) error {
+	sep := "["
+	err := list(func(b control.Ban) error {
+		if _, err := io.WriteString(w, sep); err != nil {
+			return err
+		}
+		sep = ","
+		return printJSON(w, b)
+	})
+	if err != nil {
+		return err
+	}
+	if sep == "[" {
+		_, err = io.WriteString(w, "[]\n")
+	} else {
+		_, err = io.WriteString(w, "]\n")
+	}
+	return err
+}

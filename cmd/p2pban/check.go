@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/p2pban/p2pban/internal/agent"
+)
+
+const checkLong = `Look at everything the daemon would need, and change nothing: the
+configuration, the logs it names (can they be read, is anything in them
+recognised, can strangers forge whole lines in them), the firewall, the state
+file, and whether a daemon runs. Exit code 1 if anything does not work.`
+
+func newCheck(g *global) *cobra.Command {
+	var files, units []string
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Say what works, what does not, and what is risky",
+		Long:  checkLong,
+		Example: `  p2pban check
+  p2pban check --unit ipfs.service
+  p2pban check --config new.toml && p2pban reload`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := g.load()
+			if err == nil {
+				err = addSources(cfg, files, units)
+			}
+			if err != nil {
+				return err
+			}
+			return printFindings(c, g, agent.Check(c.Context(), cfg))
+		},
+	}
+	c.Flags().StringArrayVar(&files, "file", nil, "check this log `file` or glob too (may be repeated)")
+	c.Flags().StringArrayVar(&units, "unit", nil, "check this systemd `unit` too (may be repeated)")
+	return c
+}
+
+func printFindings(c *cobra.Command, g *global, findings []agent.Finding) error {
+	w := c.OutOrStdout()
+	var err error
+	for _, f := range findings {
+		if f.Level == agent.Trouble {
+			err = silentError(exitFailed)
+		}
+	}
+	if g.json {
+		if perr := printJSON(w, map[string]any{"ok": err == nil, "findings": findings}); perr != nil {
+			return perr
+		}
+		return err
+	}
+	for _, f := range findings {
+		fmt.Fprintf(w, "%-8s %s: %s\n", f.Level, f.About, f.What)
+		if f.Fix != "" {
+			fmt.Fprintf(w, "         -> %s\n", strings.ReplaceAll(f.Fix, "\n", "\n            "))
+		}
+	}
+	return err
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/p2pban/p2pban/internal/agent"
+	"github.com/p2pban/p2pban/sources"
+)
+
+const explainLong = `Show how lines are read: carrier, frame, record, rule and host, or why a line
+accuses nobody and at which column. One line is shown in full; of a file, or of
+many lines on standard input, a tally with an example of each kind.
+
+--json prints one object for each line.`
+
+func newExplain(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain [LINE|FILE|-]",
+		Short: "Show how a line is read, or why not",
+		Long:  explainLong,
+		Example: `  tail -1 node.log | p2pban explain
+  p2pban explain node.log
+  p2pban explain 'time=2026-01-02T03:04:05.678Z level=INFO source=x.go:1 msg=CANONICAL_PEER_STATUS ...'`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := g.load()
+			if err != nil {
+				return err
+			}
+			p, err := agent.NewParser(cfg, "")
+			if err != nil {
+				return err
+			}
+			in, done, err := explainInput(c, args)
+			if err != nil {
+				return err
+			}
+			defer done()
+			e := agent.NewExplainer(p, time.Now())
+			if g.json {
+				return explainJSON(c.OutOrStdout(), e, in)
+			}
+			return explainText(c.OutOrStdout(), e, in)
+		},
+	}
+}
+
+// explainInput is the line itself, the file of that name, or standard input.
+func explainInput(c *cobra.Command, args []string) (r io.Reader, done func(), err error) {
+	nothing := func() {}
+	if len(args) == 0 || args[0] == "-" {
+		if f, ok := c.InOrStdin().(*os.File); ok && len(args) == 0 && isTerminal(f) {
+			return nil, nil, usagef("give a line, a file, or lines on standard input")
+		}
+		return c.InOrStdin(), nothing, nil
+	}
+	info, err := os.Stat(args[0])
+	switch {
+	case err == nil && !info.IsDir():
+		f, err := os.Open(args[0])
+		if err != nil {
+			return nil, nil, err
+		}
+		return f, func() { f.Close() }, nil
+	case !strings.ContainsAny(args[0], " \t={"):
+		return nil, nil, usagef("%q is no file and does not look like a log line", args[0])
+	}
+	return strings.NewReader(args[0]), nothing, nil
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func explainJSON(w io.Writer, e *agent.Explainer, in io.Reader) error {
+	b := bufio.NewWriter(w)
+	for batch, err := range sources.Read("input", in) {
+		if err != nil {
+			return err
+		}
+		for _, l := range batch.Lines {
+			if err := printJSON(b, e.Explain(l)); err != nil {
+				return err
+			}
+		}
+	}
+	return b.Flush()
+}
+
+func explainText(w io.Writer, e *agent.Explainer, in io.Reader) error {
+	var one agent.Explanation
+	t := agent.NewExplainTally()
+	for batch, err := range sources.Read("input", in) {
+		if err != nil {
+			return err
+		}
+		for _, l := range batch.Lines {
+			one = e.Explain(l)
+			t.Add(&one)
+		}
+	}
+	switch t.Lines {
+	case 0:
+		return usagef("there was no line to explain")
+	case 1:
+		return printExplanation(w, &one)
+	}
+	return printTally(w, t)
+}
+
+func printExplanation(w io.Writer, x *agent.Explanation) error {
+	t := table(w)
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(t, "%s\t%s\n", name, value)
+		}
+	}
+	row("carrier", x.Carrier)
+	row("format", x.Format)
+	if x.Time != nil {
+		row("time", local(*x.Time))
+	}
+	row("logger", x.Logger)
+	row("record", x.Record)
+	for _, f := range x.FieldList {
+		row("  "+f.Key, fmt.Sprintf("%q", f.Value))
+	}
+	row("rule", x.Rule)
+	if x.Reject == "" {
+		row("host", x.Host.String())
+		row("peer", x.Peer)
+		row("weight", fmt.Sprint(x.Weight))
+	} else {
+		row("refused", x.Reject)
+		row("because", x.Detail)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if x.Column > 0 {
+		showColumn(w, x.Text, x.Column)
+	}
+	return nil
+}
+
+// columnContext is how much of a line is shown on each side of a column.
+const columnContext = 60
+
+// showColumn points at the byte where reading failed.
+func showColumn(w io.Writer, text string, column int) {
+	at := min(column-1, len(text))
+	from, to := max(0, at-columnContext), min(len(text), at+columnContext)
+	printable := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r < ' ' || r == 0x7f {
+				return ' '
+			}
+			return r
+		}, strings.ToValidUTF8(s, "?"))
+	}
+	before := printable(text[from:at])
+	fmt.Fprintf(w, "column %d:\n  %s%s\n  %s^\n", column, before, printable(text[at:to]), strings.Repeat(" ", len([]rune(before))))
+}
+
+func printTally(w io.Writer, t *agent.ExplainTally) error {
+	fmt.Fprintf(w, "%s\n\n", plural(t.Lines, "line"))
+	for _, k := range t.Kinds() {
+		what := "rule " + k.Rule
+		if k.Reject != "" {
+			what = "refused: " + k.Reject
+			if k.Rule != "" {
+				what += " (rule " + k.Rule + ")"
+			}
+			if k.Detail != "" {
+				what += ": " + k.Detail
+			}
+		}
+		format := k.Format
+		if format == "" {
+			format = "no known format"
+		}
+		if k.Carrier != "" {
+			format += " in " + k.Carrier
+		}
+		fmt.Fprintf(w, "%8d  %s, %s\n          e.g. %s\n", k.Lines, format, what, clip(k.Example, 160))
+	}
+	for _, r := range t.Risks.Info() {
+		fmt.Fprintf(w, "\nthis log can't be trusted: %s\n  close the hole: %s\n", r.Summary, r.Setting)
+	}
+	return nil
+}
+
+// clip shortens text for one line on a screen.
+func clip(s string, n int) string {
+	s = strings.ToValidUTF8(s, "?")
+	if len(s) > n {
+		return s[:n] + "…"
+	}
+	return s
+}

@@ -1,0 +1,173 @@
+// Command p2pban keeps misbehaving libp2p peers out at the firewall. Each file
+// here is one command: it parses flags, calls the packages, and prints.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/internal/control"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2 // bad usage or configuration
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the next one kills, whatever is still going on.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run runs one command line and gives its exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	printError(stderr, err)
+	return exitCode(err)
+}
+
+// usageError is a command line that can't be meant.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// silentError ends with a code and without a word: all is said already.
+type silentError int
+
+func (e silentError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+func exitCode(err error) int {
+	var (
+		usage    usageError
+		problems config.Problems
+		silent   silentError
+	)
+	switch {
+	case errors.As(err, &silent):
+		return int(silent)
+	case errors.As(err, &usage), errors.As(err, &problems), strings.HasPrefix(err.Error(), "unknown command"):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// printError says what went wrong, and on lines of their own what to do.
+func printError(w io.Writer, err error) {
+	var silent silentError
+	if errors.As(err, &silent) {
+		return
+	}
+	text := strings.TrimRight(err.Error(), "\n")
+	var usage usageError
+	if errors.As(err, &usage) {
+		text += "\n`p2pban --help` and `p2pban COMMAND --help` show what there is, with examples"
+	}
+	fmt.Fprintf(w, "p2pban: %s\n", strings.ReplaceAll(text, "\n", "\n  "))
+}
+
+// global holds the flags that every command has.
+type global struct {
+	json   bool
+	config string
+	socket string
+}
+
+const rootLong = `p2pban watches the logs of libp2p nodes and keeps the hosts that misbehave out
+at the firewall, as fail2ban does for sshd.
+
+It finds the canonical log lines of go-libp2p (and what other implementations
+log), takes the host from the peer's multiaddr, counts in sliding windows, and
+bans in a table of its own. It never touches anything else in your firewall.`
+
+const rootExample = `  p2pban dry-run node.log             whom would it ban, judged on the log's own time
+  p2pban explain < node.log           how it reads the lines, and why not
+  p2pban run --unit ipfs.service      watch a node's journal and ban
+  p2pban status                       what is going on
+  p2pban unban 192.0.2.7              let a host in again`
+
+func newRoot() *cobra.Command {
+	var g global
+	root := &cobra.Command{
+		Use:     "p2pban",
+		Short:   "Ban misbehaving libp2p peers at the firewall",
+		Long:    rootLong,
+		Example: rootExample,
+		// Errors are printed once, by run.
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	flags := root.PersistentFlags()
+	flags.BoolVar(&g.json, "json", false, "print JSON for programs")
+	flags.StringVar(&g.config, "config", "", "configuration `file` (default "+config.DefaultPath+" if it exists, else built-in defaults)")
+	flags.StringVar(&g.socket, "socket", "", "control `socket` of the daemon (default "+config.DefaultSocket+")")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newRun(&g), newDryRun(&g), newExplain(&g), newCheck(&g),
+		newStatus(&g), newBans(&g), newBan(&g), newUnban(&g),
+		newReload(&g), newFlush(&g), newVersion(&g),
+	)
+	for _, c := range root.Commands() {
+		if c.Args != nil {
+			c.Args = usageArgs(c.Args)
+		}
+	}
+	return root
+}
+
+// usageArgs makes a wrong number of arguments a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usagef("%s: %w; usage: %s", c.Name(), err, c.UseLine())
+		}
+		return nil
+	}
+}
+
+// load reads the configuration: the file named, else the usual one if it
+// exists, else the defaults.
+func (g *global) load() (*config.Config, error) {
+	cfg, err := config.LoadOrDefault(g.config)
+	if err != nil {
+		return nil, err
+	}
+	if g.socket != "" {
+		cfg.Daemon.Socket = g.socket
+	}
+	return cfg, nil
+}
+
+// client reaches the daemon whose socket is named by the flag, else by the
+// configuration, else the usual one. A configuration that can't be read must
+// not keep an operator from his daemon, which runs on an older one.
+func (g *global) client() *control.Client {
+	socket := g.socket
+	if socket == "" {
+		if cfg, err := config.LoadOrDefault(g.config); err == nil {
+			socket = cfg.Daemon.Socket
+		} else {
+			socket = config.DefaultSocket
+		}
+	}
+	return control.NewClient(socket)
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/p2pban/p2pban/internal/netnstest"
+)
+
+var update = flag.Bool("update", false, "rewrite what the scripts compare with; review the diff")
+
+func TestMain(m *testing.M) {
+	// The commands of the scripts run in the tests' own network namespace, so
+	// that they can change its firewall and nobody else's.
+	testscript.Main(netnstest.Wrap(m), map[string]func(){
+		"p2pban": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		},
+	})
+}
+
+// TestScripts runs the commands as users do. Each script says what it shows.
+func TestScripts(t *testing.T) {
+	netnstest.Require(t)
+	nft := netnstest.LookPath(t, "nft")
+	captures, err := filepath.Abs("../../testdata/captures")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Setup: func(e *testscript.Env) error {
+			// Not $WORK: the path of a socket has at most 107 bytes.
+			dir, err := os.MkdirTemp("", "p2pban")
+			if err != nil {
+				return err
+			}
+			e.Defer(func() { os.RemoveAll(dir) })
+			e.Setenv("CAPTURES", captures)
+			e.Setenv("RUNTIME_DIRECTORY", dir)
+			e.Setenv("STATE_DIRECTORY", dir)
+			e.Setenv("TZ", "UTC")
+			e.Setenv("PATH", e.Getenv("PATH")+":"+filepath.Dir(nft)+":/usr/bin:/bin")
+			return nil
+		},
+	})
+}

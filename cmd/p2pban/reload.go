@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+const reloadLong = `Make the daemon read its configuration again. Windows, bans and positions in
+the logs are kept. A configuration with errors is refused whole, and the old
+one stays in force. SIGHUP does the same.`
+
+func newReload(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:     "reload",
+		Short:   "Make the daemon read its configuration again",
+		Long:    reloadLong,
+		Example: "  p2pban check && p2pban reload",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			r, err := g.client().Reload(c.Context())
+			if err != nil {
+				return err
+			}
+			if g.json {
+				return printJSON(c.OutOrStdout(), r)
+			}
+			if len(r.Changes) == 0 {
+				fmt.Fprintln(c.OutOrStdout(), "reloaded; nothing changed")
+			}
+			for _, s := range r.Changes {
+				fmt.Fprintln(c.OutOrStdout(), s)
+			}
+			return nil
+		},
+	}
+}

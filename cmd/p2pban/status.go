@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/p2pban/p2pban/internal/control"
+)
+
+const statusLong = `Show what the daemon is doing: alarms first, then the log sources, the jails
+and the firewall. With JAIL, that jail alone.`
+
+func newStatus(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:     "status [JAIL]",
+		Short:   "Show what the daemon is doing",
+		Long:    statusLong,
+		Example: "  p2pban status\n  p2pban status libp2p-flood\n  p2pban status --json | jq .alarms",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := g.client().Status(c.Context())
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				return printJail(g, c.OutOrStdout(), s, args[0])
+			}
+			if g.json {
+				return printJSON(c.OutOrStdout(), s)
+			}
+			printStatus(c.OutOrStdout(), s)
+			return nil
+		},
+	}
+}
+
+func printStatus(w io.Writer, s *control.Status) {
+	for _, a := range s.Alarms {
+		fmt.Fprintf(w, "ALARM %s: %s (since %s)\n", a.Kind, a.What, local(a.Since))
+		if a.Fix != "" {
+			fmt.Fprintf(w, "      %s\n", strings.ReplaceAll(a.Fix, "\n", "\n      "))
+		}
+	}
+	if len(s.Alarms) == 0 {
+		fmt.Fprintln(w, "all is well")
+	}
+	fmt.Fprintf(w, "%s in force; up %s, %s, %s judged, configuration: %s\n\n",
+		plural(s.Bans, "ban"), span(s.Now.Sub(s.Started)), plural(s.Lines, "line"), plural(s.Events, "event"), s.Config)
+	printSources(w, s)
+	printJails(w, s.Jails)
+	f := s.Firewall
+	state := "works"
+	if !f.Healthy {
+		state = "FAILS: " + f.Error
+		if f.Error == "" {
+			state = "starting"
+		}
+	}
+	fmt.Fprintf(w, "firewall %s: %s; last change %s, %d waiting, repaired %s\n",
+		f.Backend, state, ago(f.LastApplied, s.Now), f.Waiting, plural(f.Repaired, "time"))
+	if len(s.Rejected) > 0 {
+		fmt.Fprintf(w, "refused lines: %s\n", reasons(s.Rejected))
+	}
+}
+
+func printSources(w io.Writer, s *control.Status) {
+	t := table(w)
+	fmt.Fprintln(t, "SOURCE\tREADS\tSTATE\tLINES\tEVENTS\tLAST LINE\tLAST EVENT")
+	for _, r := range s.Sources {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Name, r.What, r.State, r.Lines, r.Events, ago(r.LastLine, s.Now), ago(r.LastEvent, s.Now))
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+}
+
+func printJails(w io.Writer, jails []control.JailStatus) {
+	t := table(w)
+	fmt.Fprintln(t, "JAIL\tBANS\tHOSTS\tMAXRETRY\tFINDTIME\tBANTIME\tAFTER BAN\tLATE\tIGNORED\tEVICTED")
+	for _, j := range jails {
+		name := j.Name
+		if j.Holding > 0 {
+			name += fmt.Sprintf(" (HOLDING %d)", j.Holding)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\n", name, j.Bans, j.Hosts, j.MaxRetry, j.FindTime, j.BanTime, j.AfterBan, j.Late, j.Ignored, j.Evicted)
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+}
+
+func printJail(g *global, w io.Writer, s *control.Status, name string) error {
+	var names []string
+	for _, j := range s.Jails {
+		if j.Name != name {
+			names = append(names, j.Name)
+			continue
+		}
+		if g.json {
+			return printJSON(w, j)
+		}
+		printJails(w, []control.JailStatus{j})
+		fmt.Fprintf(w, "rules: %s\n", strings.Join(j.Rules, ", "))
+		return nil
+	}
+	return usagef("there is no jail %q; there are: %s", name, strings.Join(names, ", "))
+}
+
+// reasons writes counts by reason, the most frequent first.
+func reasons(n map[string]int64) string {
+	keys := make([]string, 0, len(n))
+	for k := range n {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool {
+		if n[keys[i]] != n[keys[j]] {
+			return n[keys[i]] > n[keys[j]]
+		}
+		return keys[i] < keys[j]
+	})
+	for i, k := range keys {
+		keys[i] = fmt.Sprintf("%d %s", n[k], k)
+	}
+	return strings.Join(keys, ", ")
+}
