@@ -34,6 +34,7 @@ func framePolkadot(s string, res *Result) bool {
 		}
 	}
 	rec.Time, rec.Logger, rec.Message, res.format = at.complete(res.ref), target, message, fmtPolkadot
+	res.noteDisplay()
 	return true
 }
 
@@ -62,6 +63,7 @@ func frameLighthouse(s string, res *Result) bool {
 	}
 	rec := &res.Record
 	rec.Time, rec.Level, rec.Message = at.complete(res.ref), level, strings.Trim(message, " ")
+	res.noteDisplay()
 	return true
 }
 
@@ -83,6 +85,9 @@ func framePython(s string, res *Result) bool {
 	rec := &res.Record
 	rec.Time, rec.Logger, rec.Level, rec.Message = at.complete(res.ref), name, level, message
 	res.format = fmtPython
+	if strings.Contains(message, handshakeContents) {
+		res.Risk |= RiskHandshakeContents
+	}
 	return true
 }
 

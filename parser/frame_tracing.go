@@ -34,18 +34,29 @@ func frameTracing(s string, res *Result) bool {
 	}
 	rec.Logger, rec.Message = first, after
 	if !t.fields {
-		if second, message, ok := strings.Cut(after, ": "); ok && strings.Contains(second, "::") && isTarget(second) && !strings.Contains(first, "::") {
+		if second, message, ok := strings.Cut(after, ": "); ok && isModulePath(second) {
 			rec.Span, rec.Logger, rec.Message, res.format = lastSpan(first), second, message, fmtTracingCompact
 		}
 	}
-	if displaysPeerText(rec.Message) {
+	res.noteDisplay()
+	return true
+}
+
+// noteDisplay sets RiskDisplay when the record is a witness of it.
+func (res *Result) noteDisplay() {
+	if displaysPeerText(res.Record.Message) {
 		res.Risk |= RiskDisplay
 	}
-	return true
 }
 
 // lastSpan gives the innermost of "outer:inner".
 func lastSpan(s string) string { return s[strings.LastIndexByte(s, ':')+1:] }
+
+// isModulePath tells whether s is surely a target and no part of a message: more
+// than one word of a Rust path.
+func isModulePath(s string) bool {
+	return isTarget(s) && 'a' <= s[0] && s[0] <= 'z' && (strings.Contains(s, "::") || strings.Contains(s, "_"))
+}
 
 // isTarget tells whether s is made like a target: a Rust path.
 func isTarget(s string) bool {
@@ -59,15 +70,21 @@ func isTarget(s string) bool {
 	return s != "" && len(s) <= MaxLogger
 }
 
-// peerTextFields are fields in which Rust nodes print what a peer says of
-// itself in identify (Forest: src/libp2p/service.rs, "Banning peer").
-var peerTextFields = [...]string{" user_agent=", " agent_version="}
+// displayWitnesses stand in lines that show that a node prints a peer's own text
+// with Display, newlines included: its agent (Forest, src/libp2p/service.rs,
+// "Banning peer"), a name it advertised and the node dialled (libp2p-core
+// transport/choice.rs, libp2p-swarm lib.rs), the reason with which it closed a
+// QUIC connection (quinn-proto frame.rs, in an application's error chain).
+var displayWitnesses = [...]string{
+	" user_agent=", " agent_version=", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
+}
 
-// displaysPeerText tells whether the message has a field that a peer writes and
-// that is printed by Display, that is without quotes.
+// displaysPeerText tells whether the message holds a witness outside quotes,
+// between which tracing escapes.
 func displaysPeerText(message string) bool {
-	for _, key := range peerTextFields {
-		if i := strings.Index(message, key); i >= 0 && !strings.HasPrefix(message[i+len(key):], `"`) {
+	for _, witness := range displayWitnesses {
+		i := strings.Index(message, witness)
+		if i >= 0 && strings.Count(message[:i], `"`)%2 == 0 && !strings.HasPrefix(message[i+len(witness):], `"`) {
 			return true
 		}
 	}
@@ -81,38 +98,56 @@ type tracingSpans struct {
 	fields bool // there was at least one span with fields
 }
 
-// read answers false when spans begin and don't end.
+// read answers false when spans begin and don't end. It reads nothing when no
+// span has fields: then they can't be told from a target.
 func (t *tracingSpans) read() bool {
+	start := t.rest
 	for {
-		n := 0
-		for n < len(t.rest) && t.rest[n] != '{' && t.rest[n] != ':' && t.rest[n] > ' ' {
-			n++
-		}
+		n := spanNameLen(t.rest)
 		if n == 0 || n == len(t.rest) || t.rest[n] == ' ' {
-			return !t.fields
+			break
 		}
 		name := t.rest[:n]
-		if t.rest[n] == ':' {
-			if !t.fields {
-				return true // a target, or a span without fields
-			}
-			t.rest = t.rest[n:]
-		} else {
-			t.rest, t.fields = t.rest[n+1:], true
+		t.rest = t.rest[n:]
+		if t.rest[0] == '{' {
+			t.rest, t.fields = t.rest[1:], true
 			if !t.pairs(name) {
 				return false
 			}
 		}
-		t.res.Record.Span = name
-		if rest, ok := strings.CutPrefix(t.rest, ": "); ok {
-			t.rest = rest
-			return true
-		}
 		if !strings.HasPrefix(t.rest, ":") {
-			return false
+			break
+		}
+		if rest, ok := strings.CutPrefix(t.rest, ": "); ok {
+			if t.fields {
+				t.rest, t.res.Record.Span = rest, name
+				return true
+			}
+			break
 		}
 		t.rest = t.rest[1:]
 	}
+	if t.fields {
+		return false
+	}
+	t.rest = start
+	return true
+}
+
+// spanNameLen measures the span's name at the start of s, which may hold "::"
+// ("Swarm::poll").
+func spanNameLen(s string) int {
+	n := 0
+	for n < len(s) && s[n] != '{' && s[n] > ' ' {
+		if s[n] == ':' {
+			if n+1 >= len(s) || s[n+1] != ':' {
+				break
+			}
+			n++
+		}
+		n++
+	}
+	return min(n, len(s))
 }
 
 // pairs reads "key=value key=value}".

@@ -125,11 +125,22 @@ func (p *Parser) settle(l *Line, res *Result, explain bool) {
 	}
 }
 
+// levelComplaint is what go-libp2p from v0.44 on prints without a newline when
+// GOLOG_LOG_LEVEL holds a level that slog does not know (gologshim).
+const levelComplaint = "Failed to parse GOLOG_LOG_LEVEL: "
+
 // unframed says what a line of no known layout is.
 func (p *Parser) unframed(l *Line, res *Result) {
+	if strings.Contains(l.Text, levelComplaint) {
+		res.fail(Malformed, 0, "the node's complaint about GOLOG_LOG_LEVEL is glued to this line; use debug, info, warn or error there")
+		return
+	}
 	if i := strings.Index(l.Text, tagPrefix); i >= 0 && hasCanonicalText(l.Text) {
 		res.fail(Forged, i-res.base, "a canonical record's name in a line that no node writes so")
 		return
+	}
+	if strings.Contains(l.Text, handshakeContents) {
+		res.Risk |= RiskHandshakeContents
 	}
 	res.Reject, res.Detail = Unrecognised, "no known layout"
 }

@@ -13,8 +13,11 @@ const (
 	// witness is a line of a logger that ends in ":mss:handle".
 	RiskMultistream
 	// RiskDisplay: Rust's tracing prints Display fields raw in its text formats;
-	// the witness is such a line with a field that a peer writes.
+	// the witness is such a line with text that a peer writes.
 	RiskDisplay
+	// RiskHandshakeContents: py-libp2p prints what a stranger sends instead of
+	// multistream's header raw; the witness is the line that does so.
+	RiskHandshakeContents
 )
 
 // Risk describes one hole for people.
@@ -61,19 +64,33 @@ var risks = [...]risk{
 	{
 		Risk: Risk{
 			Bit: RiskDisplay, Name: "tracing-display",
-			Summary: "the node prints a peer's own text (its identify agent) with Display in tracing's text format: a peer can write whole lines, any address in them",
-			Setting: "JSON output for the log (tracing_subscriber's .json()), which escapes newlines",
+			Summary: "the node prints a peer's own text (its agent, a name it advertised, the reason it closed with) with Display in a text format: a peer, for the last one a stranger, can write whole lines, any address in them",
+			Setting: "JSON output for the log (tracing_subscriber's .json()), which escapes newlines; or a filter that prints no such line: RUST_LOG=libp2p_swarm::connection::pool=debug,libp2p_core::upgrade=debug,multistream_select::length_delimited=debug",
 			Formats: []string{
 				formatNames[fmtTracingFull], formatNames[fmtTracingCompact], formatNames[fmtPolkadot],
 				formatNames[fmtLighthouse], formatNames[fmtLighthouseSlog],
 			},
 		},
 		formats: 1<<fmtTracingFull | 1<<fmtTracingCompact | 1<<fmtPolkadot | 1<<fmtLighthouse | 1<<fmtLighthouseSlog,
-		needles: peerTextFields[:],
+		needles: displayWitnesses[:],
+	},
+	{
+		Risk: Risk{
+			Bit: RiskHandshakeContents, Name: "multiselect-contents",
+			Summary: "py-libp2p prints what a stranger sends in place of multistream's header raw: he can write whole lines, any address in them (0.7.0: before authentication and at every level; 0.8.1: authenticated peers, at DEBUG of host.basic_host)",
+			Setting: "py-libp2p 0.8.1 or later with LIBP2P_DEBUG=libp2p.network.swarm:DEBUG and nothing else",
+			Formats: []string{formatNames[fmtPython]},
+		},
+		formats: 1 << fmtPython,
+		needles: []string{handshakeContents},
 	},
 }
 
-// RiskInfo describes the holes of a set, in a fixed order.
+// handshakeContents is how py-libp2p introduces the peer's bytes
+// (libp2p/protocol_muxer/multiselect.py), in a record or in a traceback.
+const handshakeContents = "handshake_contents="
+
+// Info describes the holes of a set, in a fixed order.
 func (r Risks) Info() []Risk {
 	var out []Risk
 	for i := range risks {
