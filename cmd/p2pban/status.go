@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/jail"
 )
 
 const statusLong = `Show what the daemon is doing: alarms first, then the log sources, the jails
@@ -84,6 +85,10 @@ func printJails(w io.Writer, jails []control.JailStatus) {
 		name := j.Name
 		if j.Holding > 0 {
 			name += fmt.Sprintf(" (HOLDING %d)", j.Holding)
+		}
+		if j.Name == jail.Manual {
+			fmt.Fprintf(t, "%s\t%d\t\t\t\t\t%d\t\t\t\n", name, j.Bans, j.AfterBan)
+			continue
 		}
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\n", name, j.Bans, j.Hosts, j.MaxRetry, j.FindTime, j.BanTime, j.AfterBan, j.Late, j.Ignored, j.Evicted)
 	}

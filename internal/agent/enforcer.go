@@ -179,13 +179,7 @@ func (e *Enforcer) Guard(ctx context.Context) error {
 		return nil
 	}
 	for {
-		err := w.Watch(ctx, func(d firewall.Disturbance) {
-			why := d.Err.Error()
-			if d.By != "" {
-				why += ", done by " + d.By
-			}
-			e.Repair(why)
-		})
+		err := w.Watch(ctx, func(d firewall.Disturbance) { e.Repair(d.String()) })
 		if !pause(ctx, maxBackoff) {
 			return nil
 		}

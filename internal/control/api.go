@@ -86,9 +86,9 @@ type SourceStatus struct {
 type JailStatus struct {
 	Name     string   `json:"name"`
 	Rules    []string `json:"rules"`
-	FindTime string   `json:"findtime"`
-	MaxRetry int64    `json:"maxretry"`
-	BanTime  string   `json:"bantime"`
+	FindTime string   `json:"findtime,omitempty"` // empty for bans by hand
+	MaxRetry int64    `json:"maxretry,omitempty"`
+	BanTime  string   `json:"bantime,omitempty"`
 	// Hosts is how many hosts have failures in memory.
 	Hosts int `json:"hosts"`
 	Bans  int `json:"bans"`
