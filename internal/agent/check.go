@@ -176,7 +176,7 @@ func readJournal(ctx context.Context, j *sources.Journal, r *reader) error {
 	out := make(chan sources.Batch, queueBatches)
 	ended := make(chan error, 1)
 	go func() { ended <- j.Run(ctx, out) }()
-	quiet := time.NewTicker(tick)
+	quiet := time.NewTimer(quietAfter)
 	defer quiet.Stop()
 	for {
 		select {
@@ -184,10 +184,9 @@ func readJournal(ctx context.Context, j *sources.Journal, r *reader) error {
 			for _, l := range b.Lines {
 				r.read(l, time.Time{})
 			}
+			quiet.Reset(quietAfter)
 		case <-quiet.C:
-			if j.Stats().Lag == 0 && len(out) == 0 {
-				cancel()
-			}
+			cancel()
 		case err := <-ended:
 			if err != nil && ctx.Err() == nil {
 				return err

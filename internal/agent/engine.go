@@ -137,7 +137,7 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 // advance moves the jails' clock to the wall clock.
 func (e *engine) advance(ctx context.Context, now time.Time) {
 	if !e.caughtUp {
-		e.caughtUp = e.sourcesCaughtUp() || now.Sub(e.started) > catchUpMax
+		e.caughtUp = e.sourcesCaughtUp(now) || now.Sub(e.started) > catchUpMax
 		if !e.caughtUp {
 			return
 		}

@@ -105,7 +105,7 @@ func (l *lab) start() {
 	// A file is followed from its end on, so nothing may be written before that is known.
 	l.wait("the sources to be read", func() bool {
 		s, err := l.client.Status(l.t.Context())
-		return err == nil && !slices.ContainsFunc(s.Sources, func(s control.SourceStatus) bool { return s.Lag != 0 })
+		return err == nil && !slices.ContainsFunc(s.Sources, func(s control.SourceStatus) bool { return s.Lag > 0 })
 	})
 }
 
@@ -318,7 +318,7 @@ func TestJournalToKernel(t *testing.T) {
 	out := journald.Stream("kubo.service", "ipfs")
 	fmt.Fprintln(out, "the first line, so that there is a journal")
 	journald.Sync()
-	l := newLab(t, strings.Replace(liveConfig, `file = "DIR/node.log"`, fmt.Sprintf("unit = \"kubo.service\"\ndirectory = %q", journald.Directory()), 1))
+	l := newLab(t, strings.Replace(liveConfig, `file = "DIR/node.log"`, fmt.Sprintf("unit = \"kubo.service\"\ndirectory = %q\nfromstart = true", journald.Directory()), 1))
 	l.start()
 	io.WriteString(out, strings.Replace(statusLine(hostile), "connection_status=established dir=inbound", `handshake_failure=tls err=EOF`, 1))
 	l.wait("the ban in the kernel", func() bool { return inKernel(t, hostile.String()) })

@@ -111,11 +111,21 @@ func (s *source) stats() sources.Stats {
 	return sources.Stats{Lag: -1}
 }
 
-// caughtUp tells whether the source has read what was there when it began. One
-// that waits or fails holds nobody up.
-func (s *source) caughtUp() bool {
+// quietAfter is how long a source that can't know its lag must have given
+// nothing to count as read to its end.
+const quietAfter = time.Second
+
+// caughtUp tells whether the source has read what was there when the daemon
+// began. One that waits or fails holds nobody up.
+func (s *source) caughtUp(began, now time.Time) bool {
 	st := s.stats()
-	return st.Lag == 0 || s.failure() != "" || len(st.Following) == 0 && len(st.Waiting)+len(st.Problems) > 0
+	switch {
+	case s.failure() != "", len(st.Following) == 0 && len(st.Waiting)+len(st.Problems) > 0:
+		return true
+	case st.Lag < 0:
+		return now.Sub(later(began, s.lastLine)) > quietAfter
+	}
+	return st.Lag == 0
 }
 
 // reader is the reader of one of the source's streams.

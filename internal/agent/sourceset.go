@@ -2,6 +2,7 @@ package agent
 
 import (
 	"slices"
+	"time"
 
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/parser"
@@ -37,9 +38,9 @@ func (e *engine) source(name string) *source {
 }
 
 // sourcesCaughtUp tells whether every source has read what was there at the start.
-func (e *engine) sourcesCaughtUp() bool {
+func (e *engine) sourcesCaughtUp(now time.Time) bool {
 	for _, s := range e.sources {
-		if !s.caughtUp() {
+		if !s.caughtUp(e.started, now) {
 			return false
 		}
 	}
