@@ -183,6 +183,9 @@ func (d *restorer) host(j *jail, samePrefix bool, rules []uint16) {
 			rule: uint16(d.below(uint64(len(rules)))), port: uint16(d.below(1 << 16)),
 		}
 		way := d.below(uint64(len(d.transports)))
+		if at < 0 || at > d.set.clock {
+			d.fail()
+		}
 		if d.err != nil {
 			return
 		}
@@ -195,7 +198,7 @@ func (d *restorer) host(j *jail, samePrefix bool, rules []uint16) {
 	if d.err != nil || j == nil || len(lines) == 0 || p.Addr().Is6() && !samePrefix {
 		return
 	}
-	if at < 0 || len(sample) > MaxEvidencePeers || j.hosts.find(p) != 0 {
+	if len(sample) > MaxEvidencePeers || j.hosts.find(p) != 0 {
 		d.fail()
 		return
 	}
