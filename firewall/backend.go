@@ -44,3 +44,18 @@ type Backend interface {
 	// Close gives back handles. Bans stay.
 	Close() error
 }
+
+// Verifier is a Backend that can read back cheaply whether bans are enforced.
+type Verifier interface {
+	// Verify checks our objects and the given bans, or without any a few that
+	// were installed lately. The error is ErrGone, with what is missing.
+	Verify(ctx context.Context, sample []Ban) error
+}
+
+// Watcher is a Backend that notices when somebody else changes our objects.
+type Watcher interface {
+	// Watch calls report on its own goroutine for every change that was not
+	// ours until the context ends, and returns the context's error. report may
+	// call Init.
+	Watch(ctx context.Context, report func(Disturbance)) error
+}

@@ -14,7 +14,7 @@ func BenchmarkInit(b *testing.B) {
 	for _, n := range []int{1, 1000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("nftables/bans=%d", n), func(b *testing.B) {
 			bans := until(hosts(n), in(time.Hour))
-			n := newNFTables(b, NFTablesOptions{})
+			n := newNFTables(b, Options{})
 			b.ReportAllocs()
 			for b.Loop() {
 				mustInit(b, n, bans...)
@@ -23,7 +23,7 @@ func BenchmarkInit(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("nft-f/bans=%d", n), func(b *testing.B) {
 			netnstest.Require(b)
-			tx, _, err := initial(NFTablesOptions{}, until(hosts(n), in(time.Hour)), time.Now())
+			tx, _, err := initial(Options{}, until(hosts(n), in(time.Hour)), time.Now())
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -18,7 +18,7 @@ import (
 
 func TestFlushRemovesOnlyWhatIsOurs(t *testing.T) {
 	ctx := context.Background()
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	run(t, "", "nft", "add table inet theirs")
 	mustInit(t, b, mixed()...)
 
@@ -38,12 +38,12 @@ func TestFlushRemovesOnlyWhatIsOurs(t *testing.T) {
 }
 
 func TestBansOutliveTheBackend(t *testing.T) {
-	first := newNFTables(t, NFTablesOptions{})
+	first := newNFTables(t, Options{})
 	mustInit(t, first, mixed()...)
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	second, err := NewNFTables(NFTablesOptions{})
+	second, err := NewNFTables(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestBansOutliveTheBackend(t *testing.T) {
 }
 
 func TestClosedBackendWorksAgain(t *testing.T) {
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	mustInit(t, b)
 	b.Close()
 	mustApply(t, b, Change{Set: mixed()})
@@ -71,7 +71,7 @@ func TestApplyAfterAForeignFlush(t *testing.T) {
 		"delete table inet p2pban",
 		"flush chain inet p2pban prerouting; delete chain inet p2pban prerouting; delete chain inet p2pban output; delete table inet p2pban",
 	} {
-		b := newNFTables(t, NFTablesOptions{})
+		b := newNFTables(t, Options{})
 		mustInit(t, b, mixed()...)
 		run(t, "", "nft", foreign)
 		err := b.Apply(ctx, Change{Set: []Ban{{Prefix: pfx("203.0.113.1/32")}}})
@@ -89,7 +89,7 @@ func TestApplyAfterAForeignFlush(t *testing.T) {
 
 func TestFlushesWhileApplying(t *testing.T) {
 	ctx := context.Background()
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	mustInit(t, b)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -125,7 +125,7 @@ func TestFlushesWhileApplying(t *testing.T) {
 
 func TestDeadSocketIsReplaced(t *testing.T) {
 	ctx := context.Background()
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	mustInit(t, b)
 	b.sender.socket.Close()
 	if err := b.Apply(ctx, Change{Set: mixed()}); err == nil {
@@ -145,7 +145,7 @@ func TestDeadSocketIsReplaced(t *testing.T) {
 func TestEndedContextChangesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	mustInit(t, b, mixed()...)
 	if err := b.Apply(ctx, Change{Set: []Ban{{Prefix: pfx("203.0.113.1/32")}}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Apply: %v, want context.Canceled", err)
@@ -159,7 +159,7 @@ func TestEndedContextChangesNothing(t *testing.T) {
 // A socket that may not grow its buffers, as in an unprivileged container,
 // gets the same bans in several transactions.
 func TestSmallSocketBuffers(t *testing.T) {
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	mustInit(t, b)
 	b.sender.forced, b.sender.limit = false, 212992-batchOverhead
 	if err := b.sender.socket.SetReadBuffer(212992 / 2); err != nil { // the kernel doubles it
@@ -189,7 +189,7 @@ func TestSmallSocketBuffers(t *testing.T) {
 }
 
 func TestFullSet(t *testing.T) {
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	mustInit(t, b)
 	// Our sets have no size; one made by hand has.
 	run(t, `flush chain inet p2pban prerouting
@@ -236,8 +236,8 @@ func TestWithoutPermission(t *testing.T) {
 			}
 		}
 	}
-	if doors != 3 {
-		t.Errorf("%d doors were tried, want 3:\n%s", doors, out.String())
+	if doors != 4 {
+		t.Errorf("%d doors were tried, want 4:\n%s", doors, out.String())
 	}
 }
 
@@ -248,10 +248,12 @@ func tryEveryDoor() {
 		if errors.Is(err, ErrPermission) {
 			verdict = "permission"
 		}
-		fmt.Printf("%s: %s: %v (%s)\n", door, verdict, err, Hint(err))
+		fmt.Printf("%s: %s: %s (%s)\n", door, verdict, strings.ReplaceAll(fmt.Sprint(err), "\n", "; "), Hint(err))
 	}
-	_, err := NewNFTables(NFTablesOptions{})
+	_, err := NewNFTables(Options{})
 	say("NewNFTables", err)
+	_, err = NewIPTables(Options{})
+	say("NewIPTables", err)
 	_, err = Flush(ctx)
 	say("Flush", err)
 	n := &NFTables{}

@@ -118,7 +118,7 @@ type rule struct {
 	ports     bool // only the ports in the set named portsSet
 }
 
-// The names of the sets that hold NFTablesOptions.Protocols and .Ports.
+// The names of the sets that hold Options.Protocols and .Ports.
 const (
 	protocolsSet = "protocols"
 	portsSet     = "ports"
@@ -127,7 +127,7 @@ const (
 // rulesFor lists every rule of a chain. In prerouting the source stops what
 // comes in, local or forwarded, and the destination stops what a container
 // behind us sends out, which never passes output.
-func rulesFor(c chain, sets []setID, o NFTablesOptions) []rule {
+func rulesFor(c chain, sets []setID, o Options) []rule {
 	var rules []rule
 	for _, s := range sets {
 		r := rule{chain: c, set: s, protocols: len(o.protocols()) > 0, ports: len(o.Ports) > 0}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 }
 
 // newNFTables returns a backend in an empty firewall.
-func newNFTables(t testing.TB, o NFTablesOptions) *NFTables {
+func newNFTables(t testing.TB, o Options) *NFTables {
 	t.Helper()
 	netnstest.Require(t)
 	run(t, "", "nft", "flush", "ruleset")
@@ -74,11 +75,43 @@ func newNFTables(t testing.TB, o NFTablesOptions) *NFTables {
 	return b
 }
 
+// newIPTables returns a backend in an empty firewall, using one variant of the
+// iptables programs.
+func newIPTables(t testing.TB, variant string, o Options) *IPTables {
+	t.Helper()
+	newNFTables(t, Options{})
+	dir := t.TempDir()
+	for _, program := range []string{"iptables", "ip6tables"} {
+		for _, end := range []string{"", "-save", "-restore"} {
+			path := netnstest.LookPath(t, program+"-"+variant+end)
+			if err := os.Symlink(path, filepath.Join(dir, program+end)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if _, err := Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := NewIPTables(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := Flush(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
 // backends are the real backends and the printer: all pass the same tests.
 func backends() map[string]func(t testing.TB) Backend {
 	return map[string]func(t testing.TB) Backend{
-		"nftables": func(t testing.TB) Backend { return newNFTables(t, NFTablesOptions{}) },
-		"print":    func(t testing.TB) Backend { return NewPrint(io.Discard) },
+		"nftables":        func(t testing.TB) Backend { return newNFTables(t, Options{}) },
+		"iptables-nft":    func(t testing.TB) Backend { return newIPTables(t, "nft", Options{}) },
+		"iptables-legacy": func(t testing.TB) Backend { return newIPTables(t, "legacy", Options{}) },
+		"print":           func(t testing.TB) Backend { return NewPrint(io.Discard) },
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // NFTables keeps bans in a table of its own in the kernel's nftables, over
 // netlink. Its methods may be called from several goroutines.
 type NFTables struct {
-	options NFTablesOptions
+	options Options
 
 	ports ownPorts // of sender's sockets; has a lock of its own
 
@@ -25,11 +25,15 @@ type NFTables struct {
 	sockets SocketStats
 }
 
-var _ Backend = (*NFTables)(nil)
+var (
+	_ Backend  = (*NFTables)(nil)
+	_ Verifier = (*NFTables)(nil)
+	_ Watcher  = (*NFTables)(nil)
+)
 
 // NewNFTables returns the backend after asking the kernel whether it has
 // nftables and lets us look at it. It changes nothing.
-func NewNFTables(o NFTablesOptions) (*NFTables, error) {
+func NewNFTables(o Options) (*NFTables, error) {
 	n := &NFTables{options: o}
 	n.sender.opened = n.ports.add
 	n.mu.Lock()
@@ -78,14 +82,6 @@ func (n *NFTables) Apply(ctx context.Context, c Change) error {
 	return nil
 }
 
-// SocketStats says what KillSockets in NFTablesOptions did.
-type SocketStats struct {
-	// Killed is the number of sockets destroyed.
-	Killed uint64
-	// Err is why the last attempt failed, or nil. The ban holds all the same.
-	Err error
-}
-
 // Sockets returns what was done to the sockets of banned hosts so far.
 func (n *NFTables) Sockets() SocketStats {
 	n.mu.Lock()
@@ -96,21 +92,9 @@ func (n *NFTables) Sockets() SocketStats {
 // installed does what follows a change the kernel has taken.
 func (n *NFTables) installed(ctx context.Context, c Change, now time.Time) {
 	n.sample.note(c, now)
-	if !n.options.KillSockets {
-		return
+	if n.options.KillSockets {
+		n.sockets.kill(ctx, c, now)
 	}
-	var banned []netip.Prefix
-	for _, b := range c.Set {
-		if b.Until.IsZero() || b.Until.After(now) {
-			banned = append(banned, b.Prefix)
-		}
-	}
-	if len(banned) == 0 {
-		return
-	}
-	killed, err := KillSockets(ctx, banned)
-	n.sockets.Killed += uint64(killed)
-	n.sockets.Err = err
 }
 
 // List reads every set of ours whole; without our table there is none. 100,000

@@ -37,9 +37,9 @@ func (p Protocol) String() string {
 	return fmt.Sprint(uint8(p))
 }
 
-// NFTablesOptions says what a banned host is kept from. The zero value is
-// everything, on every port, and is what most want.
-type NFTablesOptions struct {
+// Options says what a banned host is kept from. The zero value is everything,
+// on every port, and is what most want.
+type Options struct {
 	// Ports are the node's ports; empty means all. With ports, packets from a
 	// banned host to them and from them to a banned host are dropped, others pass.
 	Ports []uint16
@@ -54,14 +54,17 @@ type NFTablesOptions struct {
 	Now func() time.Time
 }
 
-func (o NFTablesOptions) protocols() []Protocol {
+// NFTablesOptions is the former name of Options.
+type NFTablesOptions = Options
+
+func (o Options) protocols() []Protocol {
 	if len(o.Protocols) == 0 && len(o.Ports) > 0 {
 		return []Protocol{TCP, UDP}
 	}
 	return o.Protocols
 }
 
-func (o NFTablesOptions) now() time.Time {
+func (o Options) now() time.Time {
 	if o.Now == nil {
 		return time.Now()
 	}

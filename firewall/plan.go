@@ -27,7 +27,7 @@ func Clean(p netip.Prefix) (netip.Prefix, error) {
 // plan turns bans into transactions. It knows which sets the table has, and
 // nothing else of the kernel's state.
 type plan struct {
-	options NFTablesOptions
+	options Options
 	sets    map[setID]bool
 	counted bool
 }
@@ -70,7 +70,7 @@ func sortBans(bans []Ban, now time.Time) (elementsBySet, error) {
 
 // initial is the transaction that replaces whatever stands in our table by
 // exactly these bans, and the plan that continues from there.
-func initial(o NFTablesOptions, bans []Ban, now time.Time) (Transaction, plan, error) {
+func initial(o Options, bans []Ban, now time.Time) (Transaction, plan, error) {
 	next := plan{options: o, sets: map[setID]bool{}, counted: len(bans) <= maxCounted}
 	sorted, err := sortBans(bans, now)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 type Print struct {
 	// Options are those of NFTables; KillSockets has no effect. Set them
 	// before the first call.
-	Options NFTablesOptions
+	Options Options
 
 	mu   sync.Mutex // guards w and the fields below
 	w    io.Writer

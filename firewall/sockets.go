@@ -73,6 +73,30 @@ func KillSockets(ctx context.Context, prefixes []netip.Prefix) (int, error) {
 	return killed, nil
 }
 
+// SocketStats says what Options.KillSockets did.
+type SocketStats struct {
+	// Killed is the number of sockets destroyed.
+	Killed uint64
+	// Err is why the last attempt failed, or nil. The ban holds all the same.
+	Err error
+}
+
+// kill destroys the sockets of those the change bans.
+func (s *SocketStats) kill(ctx context.Context, c Change, now time.Time) {
+	var banned []netip.Prefix
+	for _, b := range c.Set {
+		if b.Until.IsZero() || b.Until.After(now) {
+			banned = append(banned, b.Prefix)
+		}
+	}
+	if len(banned) == 0 {
+		return
+	}
+	killed, err := KillSockets(ctx, banned)
+	s.Killed += uint64(killed)
+	s.Err = err
+}
+
 // socketsOf lists the identities of the sockets whose peer is banned.
 func socketsOf(conn *netlink.Conn, family byte, banned matcher) ([][]byte, error) {
 	request := make([]byte, sizeofInetDiagReqV2)

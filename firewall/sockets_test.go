@@ -35,7 +35,7 @@ func accepted(t *testing.T, addr string) (port string, conns chan net.Conn) {
 }
 
 func TestKillSocketsFreesTheNodesConnections(t *testing.T) {
-	b := newNFTables(t, NFTablesOptions{KillSockets: true})
+	b := newNFTables(t, Options{KillSockets: true})
 	_, outside := newWorld(t)
 	// One listener for IPv4 only and one for both families, as nodes have:
 	// the second holds IPv4 peers as mapped IPv6 addresses.

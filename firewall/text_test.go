@@ -26,7 +26,7 @@ type goldenStep struct {
 }
 
 var goldens = map[string]struct {
-	options NFTablesOptions
+	options Options
 	steps   []goldenStep
 }{
 	"empty": {steps: []goldenStep{{}}},
@@ -55,14 +55,14 @@ var goldens = map[string]struct {
 		{change: Change{Lift: []netip.Prefix{pfx("198.51.100.0/24")}}},
 	}},
 	"ports": {
-		options: NFTablesOptions{Ports: []uint16{4001, 4002}},
+		options: Options{Ports: []uint16{4001, 4002}},
 		steps: []goldenStep{
 			{init: []Ban{{Prefix: pfx("192.0.2.1/32"), Until: noon.Add(time.Hour)}}},
 			{change: Change{Set: []Ban{{Prefix: pfx("2001:db8::/32")}}}},
 		},
 	},
 	"udp-only": {
-		options: NFTablesOptions{Protocols: []Protocol{UDP}},
+		options: Options{Protocols: []Protocol{UDP}},
 		steps:   []goldenStep{{init: []Ban{{Prefix: pfx("192.0.2.1/32"), Until: noon.Add(time.Hour)}}}},
 	},
 }

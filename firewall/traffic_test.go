@@ -263,7 +263,7 @@ func TestTrafficOfAContainerStops(t *testing.T) {
 // Someone else's rules that accept established connections early do not let a
 // banned host pass.
 func TestForeignAcceptDoesNotHelp(t *testing.T) {
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	node, outside := newWorld(t)
 	port := serveEcho(t, node)
 	run(t, `table inet filter {
@@ -290,12 +290,12 @@ func TestPortsAndProtocols(t *testing.T) {
 	ban6 := Ban{Prefix: pfx("2001:db8:66::/64"), Until: in(time.Hour)}
 	for _, c := range []struct {
 		name    string
-		options NFTablesOptions
+		options Options
 		passes  func(network, port string) bool
 	}{
-		{"one port", NFTablesOptions{Ports: []uint16{number}}, func(_, port string) bool { return port == free }},
-		{"only udp", NFTablesOptions{Protocols: []Protocol{UDP}}, func(network, _ string) bool { return network == "tcp" }},
-		{"one tcp port", NFTablesOptions{Ports: []uint16{number}, Protocols: []Protocol{TCP}},
+		{"one port", Options{Ports: []uint16{number}}, func(_, port string) bool { return port == free }},
+		{"only udp", Options{Protocols: []Protocol{UDP}}, func(network, _ string) bool { return network == "tcp" }},
+		{"one tcp port", Options{Ports: []uint16{number}, Protocols: []Protocol{TCP}},
 			func(network, port string) bool { return network == "udp" || port == free }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -323,7 +323,7 @@ func TestPortsAndProtocols(t *testing.T) {
 }
 
 func TestBansCountTheirPackets(t *testing.T) {
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	node, outside := newWorld(t)
 	port := serveEcho(t, node)
 	mustInit(t, b, Ban{Prefix: pfx(neighbour4 + "/32")})

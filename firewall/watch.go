@@ -48,33 +48,18 @@ const (
 // notifications), our objects are verified every ten seconds. report is called
 // on Watch's goroutine and may call Init.
 func (n *NFTables) Watch(ctx context.Context, report func(Disturbance)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	// One change waiting is enough: what matters is that there was one.
-	changes := make(chan string, 1)
-	listening := make(chan struct{})
-	go n.listen(ctx, changes, listening)
-
-	poll := time.NewTicker(pollInterval)
-	defer poll.Stop()
-	for {
-		var by string
-		select {
-		case <-ctx.Done():
-			<-listening
-			return ctx.Err()
-		case <-poll.C:
-		case by = <-changes:
-			if err := sleep(ctx, settleTime); err != nil {
-				continue
-			}
+	l := listener{ports: &n.ports, concerns: func(family byte, table string) bool {
+		return family == unix.NFPROTO_INET && table == tableName
+	}}
+	return watch(ctx, pollInterval, &l, func(by string) {
+		err := n.Verify(ctx, nil)
+		if err == nil && by != "" {
+			err = fmt.Errorf("%w: the table inet %s was changed", ErrGone, tableName)
 		}
-		if err := n.Verify(ctx, nil); err != nil && errors.Is(err, ErrGone) && n.started() {
+		if errors.Is(err, ErrGone) && n.started() {
 			report(Disturbance{Err: err, By: by})
-		} else if err == nil && by != "" {
-			report(Disturbance{Err: fmt.Errorf("%w: the table inet %s was changed", ErrGone, tableName), By: by})
 		}
-	}
+	})
 }
 
 func (n *NFTables) started() bool {
@@ -83,13 +68,50 @@ func (n *NFTables) started() bool {
 	return n.plan.sets != nil
 }
 
-// listen passes on who changed our table, until the context ends. A socket
-// that fails, most often because it overflowed, is opened again, and a change
-// by nobody known is passed on, for it may have been missed.
-func (n *NFTables) listen(ctx context.Context, changes chan<- string, done chan<- struct{}) {
-	defer close(done)
-	for ctx.Err() == nil {
-		n.listenOnce(ctx, changes)
+// watch calls look after every change the listener (if there is one) tells of,
+// with its author, and in between with nobody, until the context ends.
+func watch(ctx context.Context, interval time.Duration, l *listener, look func(by string)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// One change waiting is enough: what matters is that there was one.
+	changes := make(chan string, 1)
+	if l != nil {
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			l.run(ctx, changes)
+		}()
+		defer func() { cancel(); <-stopped }()
+	}
+	poll := time.NewTicker(interval)
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-poll.C:
+			look("")
+		case by := <-changes:
+			if err := sleep(ctx, settleTime); err != nil {
+				return err
+			}
+			look(by)
+		}
+	}
+}
+
+// listener hears of changes in nftables.
+type listener struct {
+	ports    *ownPorts                            // whose changes are ours
+	concerns func(family byte, table string) bool // which tables matter
+}
+
+// run passes on who changed a table that matters, until the context ends. A
+// socket that fails, most often because it overflowed, is opened again, and a
+// change by nobody known is passed on, for it may have been missed.
+func (l *listener) run(ctx context.Context, changes chan<- string) {
+	for {
+		l.listen(ctx, changes)
 		offer(changes, "")
 		if sleep(ctx, relistenDelay) != nil {
 			return
@@ -97,39 +119,39 @@ func (n *NFTables) listen(ctx context.Context, changes chan<- string, done chan<
 	}
 }
 
-// listenOnce returns when the socket fails, whose error is of no interest:
-// what was missed is found by looking.
-func (n *NFTables) listenOnce(ctx context.Context, changes chan<- string) {
+// listen returns when the socket fails, whose error is of no interest: what
+// was missed is found by looking.
+func (l *listener) listen(ctx context.Context, changes chan<- string) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if conn.SetBPF(withoutPorts(n.ports.list())) != nil || conn.JoinGroup(unix.NFNLGRP_NFTABLES) != nil {
+	if conn.SetBPF(withoutPorts(l.ports.list())) != nil || conn.JoinGroup(unix.NFNLGRP_NFTABLES) != nil {
 		return
 	}
-	ours := false // the change being announced touches our table
+	concerned := false // the change being announced is about a table that matters
 	for {
 		messages, err := conn.Receive()
 		if err != nil {
 			return
 		}
 		for _, m := range messages {
-			if n.ports.has(m.Header.PID) { // sent from a socket newer than the filter
-				if conn.SetBPF(withoutPorts(n.ports.list())) != nil {
+			if l.ports.has(m.Header.PID) { // sent from a socket newer than the filter
+				if conn.SetBPF(withoutPorts(l.ports.list())) != nil {
 					return
 				}
 				continue
 			}
-			switch kind, family, name := describe(m); {
+			switch kind, family, table := describe(m); {
 			case kind == unix.NFT_MSG_NEWGEN: // ends the announcement of one transaction
-				if ours {
+				if concerned {
 					offer(changes, author(m))
 				}
-				ours = false
-			case family == unix.NFPROTO_INET && name == tableName:
-				ours = true
+				concerned = false
+			case l.concerns(family, table):
+				concerned = true
 			}
 		}
 	}

@@ -54,7 +54,7 @@ func TestWatchTellsOfForeignChanges(t *testing.T) {
 		{"delete element inet p2pban ipv4 { 192.0.2.2 }", ""},
 	} {
 		t.Run(c.nft, func(t *testing.T) {
-			b := newNFTables(t, NFTablesOptions{})
+			b := newNFTables(t, Options{})
 			mustInit(t, b, mixed()...)
 			reports := watching(t, b)
 			start := time.Now()
@@ -77,7 +77,7 @@ func TestWatchTellsOfForeignChanges(t *testing.T) {
 }
 
 func TestWatchIsQuietAboutOurselvesAndOthersTables(t *testing.T) {
-	b := newNFTables(t, NFTablesOptions{})
+	b := newNFTables(t, Options{})
 	mustInit(t, b)
 	reports := watching(t, b)
 	for range 3 {
@@ -104,7 +104,7 @@ func TestWatchIsQuietAboutOurselvesAndOthersTables(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	ctx := context.Background()
-	b := newNFTables(t, NFTablesOptions{Ports: []uint16{4001}})
+	b := newNFTables(t, Options{Ports: []uint16{4001}})
 	if err := b.Verify(ctx, nil); !errors.Is(err, ErrGone) {
 		t.Errorf("before Init: %v, want ErrGone", err)
 	}

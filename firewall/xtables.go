@@ -1,0 +1,156 @@
+package firewall
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// xtables is one of the iptables programs: a family of a variant.
+type xtables struct {
+	v6 bool
+	// program is iptables, or one variant of it by name (iptables-legacy).
+	program string
+}
+
+// ruleComment marks our rules; it is how we find them again.
+const ruleComment = "p2pban"
+
+// rules lists ours in the words of iptables-save: table raw comes before
+// connection tracking and NAT, like the chains of the nftables backend.
+func (x xtables) rules(o Options) []string {
+	var rules []string
+	for _, match := range portMatches(o) {
+		for _, side := range []struct{ chain, direction, port string }{
+			{"PREROUTING", "src", "dports"}, {"PREROUTING", "dst", "sports"}, {"OUTPUT", "dst", "sports"},
+		} {
+			rule := "-A " + side.chain
+			if match.protocol != 0 {
+				rule += " -p " + match.protocol.String()
+			}
+			if match.ports != "" {
+				rule += " -m multiport --" + side.port + " " + match.ports
+			}
+			rules = append(rules, rule+" -m set --match-set "+ipsetOf(x.v6)+" "+side.direction+
+				" -m comment --comment "+ruleComment+" -j DROP")
+		}
+	}
+	return rules
+}
+
+type portMatch struct {
+	protocol Protocol // zero: all
+	ports    string   // empty: all
+}
+
+// portMatches splits the options into what single iptables rules can match:
+// one protocol, and at most 15 ports (iptables-extensions(8), multiport).
+func portMatches(o Options) []portMatch {
+	if len(o.protocols()) == 0 {
+		return []portMatch{{}}
+	}
+	const maxPorts = 15
+	var out []portMatch
+	for _, p := range o.protocols() {
+		if len(o.Ports) == 0 {
+			out = append(out, portMatch{protocol: p})
+		}
+		for chunk := range slices.Chunk(o.Ports, maxPorts) {
+			var ports []string
+			for _, port := range chunk {
+				ports = append(ports, strconv.Itoa(int(port)))
+			}
+			out = append(out, portMatch{p, strings.Join(ports, ",")})
+		}
+	}
+	return out
+}
+
+// standing lists our rules as they stand.
+func (x xtables) standing(ctx context.Context) ([]string, error) {
+	saved, err := execute(ctx, "", x.program+"-save", "-t", "raw")
+	if err != nil {
+		return nil, err
+	}
+	var rules []string
+	for line := range strings.Lines(saved) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "-A ") && strings.Contains(line+" ", " --comment "+ruleComment+" ") {
+			rules = append(rules, line)
+		}
+	}
+	return rules, nil
+}
+
+// replace takes out the rules in old and puts those in fresh at the head of
+// their chains, in one transaction.
+func (x xtables) replace(ctx context.Context, old, fresh []string) error {
+	var script strings.Builder
+	script.WriteString("*raw\n")
+	for _, r := range old {
+		script.WriteString(strings.Replace(r, "-A ", "-D ", 1) + "\n")
+	}
+	for _, r := range slices.Backward(fresh) { // each is put before the last
+		script.WriteString(strings.Replace(r, "-A ", "-I ", 1) + "\n")
+	}
+	script.WriteString("COMMIT\n")
+	_, err := execute(ctx, script.String(), x.program+"-restore", "--noflush", "--wait", lockSeconds)
+	return err
+}
+
+// variant asks which of the two rulesets a program works on: "nf_tables" or
+// "legacy". A kernel uses both at once, so rules must go where the host's
+// other rules are: where the plain name iptables leads.
+func (x xtables) variant(ctx context.Context) (string, error) {
+	said, err := execute(ctx, "", x.program, "--version")
+	if err != nil {
+		return "", err
+	}
+	_, v, _ := strings.Cut(said, "(")
+	v, _, _ = strings.Cut(v, ")")
+	if v == "" {
+		v = "legacy" // before 1.8 there was no other
+	}
+	return v, nil
+}
+
+// hostXTables returns the iptables programs of the host, and the variant they
+// are. IPv6 is left out where the kernel has none.
+func hostXTables(ctx context.Context) ([]xtables, string, error) {
+	families := []xtables{{false, "iptables"}}
+	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
+		families = append(families, xtables{true, "ip6tables"})
+	}
+	var variants []string
+	for _, x := range families {
+		v, err := x.variant(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		variants = append(variants, v)
+	}
+	if len(slices.Compact(variants)) > 1 {
+		return nil, "", fmt.Errorf("%w: iptables is of the %s variant and ip6tables is not; make them agree (update-alternatives --config ip6tables)", ErrUnsupported, variants[0])
+	}
+	return families, variants[0], nil
+}
+
+// otherXTables returns the programs of both variants by name, for finding what
+// an earlier run left in the other one. The legacy ones are named only where
+// their tables are in use: asking them creates the tables.
+func otherXTables() []xtables {
+	all := []xtables{{false, "iptables-nft"}, {true, "ip6tables-nft"}}
+	for _, f := range []struct {
+		tables string
+		x      xtables
+	}{{"/proc/net/ip_tables_names", xtables{false, "iptables-legacy"}}, {"/proc/net/ip6_tables_names", xtables{true, "ip6tables-legacy"}}} {
+		names, err := os.ReadFile(f.tables)
+		if err == nil && slices.Contains(strings.Fields(string(names)), "raw") {
+			all = append(all, f.x)
+		}
+	}
+	return all
+}
