@@ -13,22 +13,24 @@ import (
 )
 
 const statusLong = `Show what the daemon is doing: alarms first, then the log sources, the jails
-and the firewall. With JAIL, that jail alone.`
+and the firewall. With JAIL, that jail, and whom its eclipse guard holds back;
+with HOST (an address or a multiaddr), what every jail knows of that host and
+what its ban rests on.`
 
 func newStatus(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use:     "status [JAIL]",
+		Use:     "status [JAIL|HOST]",
 		Short:   "Show what the daemon is doing",
 		Long:    statusLong,
-		Example: "  p2pban status\n  p2pban status libp2p-flood\n  p2pban status --json | jq .alarms",
+		Example: "  p2pban status\n  p2pban status libp2p-flood\n  p2pban status 192.0.2.7\n  p2pban status --json | jq .alarms",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return statusOf(g, c, args[0])
+			}
 			s, err := g.client().Status(c.Context())
 			if err != nil {
 				return err
-			}
-			if len(args) == 1 {
-				return printJail(g, c.OutOrStdout(), s, args[0])
 			}
 			if g.json {
 				return printJSON(c.OutOrStdout(), s)
@@ -94,23 +96,6 @@ func printJails(w io.Writer, jails []control.JailStatus) {
 	}
 	t.Flush()
 	fmt.Fprintln(w)
-}
-
-func printJail(g *global, w io.Writer, s *control.Status, name string) error {
-	var names []string
-	for _, j := range s.Jails {
-		if j.Name != name {
-			names = append(names, j.Name)
-			continue
-		}
-		if g.json {
-			return printJSON(w, j)
-		}
-		printJails(w, []control.JailStatus{j})
-		fmt.Fprintf(w, "rules: %s\n", strings.Join(j.Rules, ", "))
-		return nil
-	}
-	return usagef("there is no jail %q; there are: %s", name, strings.Join(names, ", "))
 }
 
 // reasons writes counts by reason, the most frequent first.

@@ -61,10 +61,11 @@ func Run(ctx context.Context, o Options) error {
 
 // agent is a daemon that is built and not yet running.
 type agent struct {
-	engine *engine
-	desk   *desk
-	log    *slog.Logger
-	reload <-chan os.Signal
+	engine    *engine
+	desk      *desk
+	protected protected
+	log       *slog.Logger
+	reload    <-chan os.Signal
 }
 
 // openState opens the state file. One that is damaged is kept under another
@@ -87,7 +88,8 @@ func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	jails, dropped, err := restoreJails(cfg.Jails, jail.Options{Protected: findProtected(o.Log)}, saved, o.Log)
+	protected := findProtected(o.Log)
+	jails, dropped, err := restoreJails(cfg.Jails, jail.Options{Protected: protected}, saved, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,7 @@ func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
 		}
 		e.sources = append(e.sources, s)
 	}
-	return &agent{engine: e, desk: &desk{engine: e, load: o.Load, running: cfg}, log: o.Log, reload: o.Reload}, nil
+	return &agent{engine: e, protected: protected, desk: &desk{engine: e, load: o.Load, running: cfg}, log: o.Log, reload: o.Reload}, nil
 }
 
 // run starts every task and waits for the end of all.
@@ -131,6 +133,7 @@ func (a *agent) run(ctx context.Context, l net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.engine.Run(ctx) })
 	group.Go(func() error { return a.engine.saveCheckpoints(ctx) })
+	group.Go(func() error { return a.engine.keepProtected(ctx, a.protected) })
 	for _, f := range a.engine.enforcers {
 		group.Go(func() error { return f.Run(ctx) })
 		group.Go(func() error { return f.Guard(ctx) })

@@ -104,21 +104,79 @@ func (d *desk) Bans(ctx context.Context, name string, yield func(control.Ban) er
 }
 
 func (d *desk) checkJail(ctx context.Context, name string) error {
-	if name == "" || name == jail.Manual {
+	if name == "" {
 		return nil
 	}
-	var names []string
-	found := false
-	err := d.engine.ask(ctx, func() {
-		for _, j := range d.engine.jails.Jails() {
-			names = append(names, j.Name)
-			found = found || j.Name == name
+	var err error
+	return errors.Join(d.engine.ask(ctx, func() { err = d.engine.knowsJail(name) }), err)
+}
+
+// knowsJail is an answer to the name of a jail that does not exist.
+func (e *engine) knowsJail(name string) error {
+	names := []string{jail.Manual}
+	for _, j := range e.jails.Jails() {
+		names = append(names, j.Name)
+	}
+	if slices.Contains(names, name) {
+		return nil
+	}
+	slices.Sort(names)
+	return &control.Error{Status: http.StatusNotFound, What: fmt.Sprintf("there is no jail %q", name), Hint: "there are: " + strings.Join(names, ", ")}
+}
+
+// Jail describes one jail.
+func (d *desk) Jail(ctx context.Context, name string) (*control.JailDetail, error) {
+	var out *control.JailDetail
+	var err error
+	asked := d.engine.ask(ctx, func() {
+		e := d.engine
+		if err = e.knowsJail(name); err != nil {
+			return
+		}
+		out = &control.JailDetail{WouldBan: []control.Ban{}}
+		for _, cfg := range append(e.jails.Jails(), jail.Config{Name: jail.Manual}) {
+			if cfg.Name == name {
+				out.JailStatus = e.jailStatus(cfg)
+			}
+		}
+		for _, held := range e.jails.Holding(name, control.MaxHeld) {
+			out.WouldBan = append(out.WouldBan, toBan(&held))
 		}
 	})
-	if err == nil && !found {
-		err = &control.Error{Status: http.StatusNotFound, What: fmt.Sprintf("there is no jail %q", name), Hint: "there are: " + strings.Join(append(names, jail.Manual), ", ")}
+	return out, errors.Join(asked, err)
+}
+
+// Host says what every jail knows of a host.
+func (d *desk) Host(ctx context.Context, target string) ([]control.HostStatus, error) {
+	p, err := parser.ParseTarget(target)
+	if err != nil {
+		return nil, badRequest(err)
 	}
-	return err
+	if !p.IsSingleIP() {
+		return nil, badRequest(fmt.Errorf("%s is a network: name one address", p))
+	}
+	out := []control.HostStatus{}
+	err = d.engine.ask(ctx, func() {
+		for _, h := range d.engine.jails.Host(p.Addr()) {
+			out = append(out, toHost(&h, p.Addr()))
+		}
+	})
+	return out, err
+}
+
+func toHost(h *jail.HostStatus, addr netip.Addr) control.HostStatus {
+	out := control.HostStatus{
+		Jail: h.Jail, Prefix: h.Prefix, Failures: h.Failures, Allowed: h.Allowed, EarlierBans: h.EarlierBans, Held: h.Held,
+	}
+	if h.Failures > 0 {
+		w := toBan(&jail.Decision{Jail: h.Jail, Host: addr, Prefix: h.Prefix, Failures: h.Failures, At: h.Evidence.First, Evidence: h.Evidence})
+		out.Window = &w
+	}
+	if h.Ban != nil {
+		b := toBan(h.Ban)
+		out.Ban = &b
+	}
+	return out
 }
 
 // badRequest is an answer to what can't be meant.

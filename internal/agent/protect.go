@@ -2,34 +2,57 @@ package agent
 
 import (
 	"bufio"
+	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
-// findProtected lists the addresses whose ban would cut this machine off: its
-// own, its gateways, its resolvers, and where the operator who starts the
-// daemon is logged in from. What can't be found out is told and left out.
-func findProtected(log *slog.Logger) map[string][]netip.Prefix {
-	lists := map[string][]netip.Prefix{}
+// Pace of looking for the addresses to protect: at once when the kernel tells
+// of a change, and now and then for what it does not tell (resolvers, logins).
+const (
+	protectEvery  = 30 * time.Second
+	protectSettle = 200 * time.Millisecond // an interface comes up in several steps
+)
+
+// sshPort is where operators log in, unless SSH_CONNECTION names another.
+const sshPort = 22
+
+// protected lists the addresses whose ban would cut this machine or its
+// operator off, by the name of the list.
+type protected map[string][]netip.Prefix
+
+// findProtected looks for them: this machine's own, its gateways, its
+// resolvers, and where ssh sessions come from. What can't be found out is told
+// and left out.
+func findProtected(log *slog.Logger) protected {
+	lists := protected{}
 	for name, find := range map[string]func() ([]netip.Addr, error){
 		"own addresses": ownAddresses,
 		"gateways":      gateways,
 		"resolvers":     resolvers,
-		"your login":    login,
+		"ssh sessions":  logins,
 	} {
 		addrs, err := find()
 		if err != nil {
 			log.Warn("can't find addresses to protect", "list", name, "error", err)
 		}
+		lists[name] = []netip.Prefix{}
 		for _, a := range addrs {
 			a = a.Unmap().WithZone("")
-			lists[name] = append(lists[name], netip.PrefixFrom(a, a.BitLen()))
+			if p := netip.PrefixFrom(a, a.BitLen()); a.IsValid() && !slices.Contains(lists[name], p) {
+				lists[name] = append(lists[name], p)
+			}
 		}
+		slices.SortFunc(lists[name], netip.Prefix.Compare)
 	}
 	return lists
 }
@@ -39,9 +62,8 @@ func ownAddresses() ([]netip.Addr, error) {
 	var out []netip.Addr
 	for _, a := range addrs {
 		if n, ok := a.(*net.IPNet); ok {
-			if ip, ok := netip.AddrFromSlice(n.IP); ok {
-				out = append(out, ip)
-			}
+			ip, _ := netip.AddrFromSlice(n.IP)
+			out = append(out, ip)
 		}
 	}
 	return out, err
@@ -52,6 +74,10 @@ func gateways() ([]netip.Addr, error) {
 	var out []netip.Addr
 	for _, r := range routes {
 		if ip, ok := netip.AddrFromSlice(r.Gw); ok {
+			out = append(out, ip)
+		}
+		for _, hop := range r.MultiPath {
+			ip, _ := netip.AddrFromSlice(hop.Gw)
 			out = append(out, ip)
 		}
 	}
@@ -69,9 +95,39 @@ func resolvers() ([]netip.Addr, error) {
 	}
 	defer f.Close()
 	var out []netip.Addr
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if words := strings.Fields(s.Text()); len(words) >= 2 && words[0] == "nameserver" {
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if words := strings.Fields(lines.Text()); len(words) >= 2 && words[0] == "nameserver" {
 			if ip, err := netip.ParseAddr(words[1]); err == nil {
+				out = append(out, ip)
+			}
+		}
+	}
+	return out, lines.Err()
+}
+
+// logins finds the far ends of ssh sessions: of the one that started the
+// daemon (SSH_CONNECTION, ssh(1): client, port, server, port), and of all that
+// are established now.
+func logins() ([]netip.Addr, error) {
+	port := uint16(sshPort)
+	var out []netip.Addr
+	if words := strings.Fields(os.Getenv("SSH_CONNECTION")); len(words) == 4 {
+		if ip, err := netip.ParseAddr(words[0]); err == nil {
+			out = append(out, ip)
+		}
+		if server, err := netip.ParseAddrPort(net.JoinHostPort(words[2], words[3])); err == nil {
+			port = server.Port()
+		}
+	}
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		sockets, err := netlink.SocketDiagTCP(family)
+		if err != nil {
+			return out, err
+		}
+		for _, s := range sockets {
+			if s.State == netlink.TCP_ESTABLISHED && s.ID.SourcePort == port {
+				ip, _ := netip.AddrFromSlice(s.ID.Destination)
 				out = append(out, ip)
 			}
 		}
@@ -79,15 +135,64 @@ func resolvers() ([]netip.Addr, error) {
 	return out, nil
 }
 
-// login reads SSH_CONNECTION (ssh(1)): "client port server port".
-func login() ([]netip.Addr, error) {
-	words := strings.Fields(os.Getenv("SSH_CONNECTION"))
-	if len(words) != 4 {
-		return nil, nil
+// keepProtected tells the engine of every change, until ctx ends.
+func (e *engine) keepProtected(ctx context.Context, known protected) error {
+	changes := networkChanges(ctx, e.log)
+	every := time.NewTicker(protectEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changes:
+			if !pause(ctx, protectSettle) {
+				return nil
+			}
+		case <-every.C:
+		}
+		found := findProtected(e.log)
+		for _, name := range slices.Sorted(maps.Keys(found)) {
+			if slices.Equal(found[name], known[name]) {
+				continue
+			}
+			e.log.Info("protected addresses changed", "list", name, "addresses", found[name])
+			err := e.ask(ctx, func() { e.settle(ctx, e.jails.SetProtected(e.now(), name, found[name])) })
+			if err != nil {
+				return nil // ctx ended
+			}
+		}
+		known = found
 	}
-	ip, err := netip.ParseAddr(words[0])
-	if err != nil {
-		return nil, err
+}
+
+// networkChanges gives a value after each change of an address or a route.
+// Where the kernel does not tell, the regular look has to do.
+func networkChanges(ctx context.Context, log *slog.Logger) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	notify := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
 	}
-	return []netip.Addr{ip}, nil
+	addrs, routes := make(chan netlink.AddrUpdate), make(chan netlink.RouteUpdate)
+	if err := netlink.AddrSubscribe(addrs, ctx.Done()); err != nil {
+		log.Warn("changes of addresses are seen late", "error", err)
+	} else {
+		go func() {
+			for range addrs { // closed when ctx ends
+				notify()
+			}
+		}()
+	}
+	if err := netlink.RouteSubscribe(routes, ctx.Done()); err != nil {
+		log.Warn("changes of gateways are seen late", "error", err)
+	} else {
+		go func() {
+			for range routes {
+				notify()
+			}
+		}()
+	}
+	return changed
 }

@@ -159,10 +159,7 @@ func (s *section) jail(rules *parser.Ruleset) jail.Config {
 	s.duration("findtime", &c.FindTime, ParseDuration)
 	integer(s, "maxretry", &c.MaxRetry)
 	s.duration("bantime", &c.BanTime, ParseBanTime)
-	s.strings("ignoreip", &c.IgnoreIP, func(v string) error {
-		_, _, err := jail.ParseIgnore(v)
-		return err
-	})
+	s.ignore(&c.IgnoreIP)
 	s.number("factor", &c.Factor)
 	s.duration("maxbantime", &c.MaxBanTime, ParseDuration)
 	s.duration("memory", &c.Memory, ParseDuration)

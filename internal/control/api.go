@@ -106,6 +106,33 @@ type JailStatus struct {
 	Held    int64 `json:"held"`
 }
 
+// JailDetail is one jail with the hosts whose bans its eclipse guard holds back.
+type JailDetail struct {
+	JailStatus
+	// Held are at most MaxHeld of them, the one that was quiet longest first.
+	WouldBan []Ban `json:"would_ban"`
+}
+
+// MaxHeld bounds JailDetail.WouldBan.
+const MaxHeld = 100
+
+// HostStatus is what one jail knows of a host.
+type HostStatus struct {
+	Jail string `json:"jail"`
+	// Prefix is what the host is judged by in this jail.
+	Prefix netip.Prefix `json:"prefix"`
+	// Failures are in the window now; the host is banned at Allowed.
+	Failures int64 `json:"failures"`
+	Allowed  int64 `json:"allowed"`
+	// EarlierBans are remembered and make the next ban longer.
+	EarlierBans int  `json:"earlier_bans,omitempty"`
+	Held        bool `json:"held,omitempty"`
+	// Window is what the failures in the window rest on.
+	Window *Ban `json:"window,omitempty"`
+	// Ban is the ban in force, on the host or on a network around it.
+	Ban *Ban `json:"ban,omitempty"`
+}
+
 // FirewallStatus is the enforcer.
 type FirewallStatus struct {
 	Backend string `json:"backend"`
@@ -181,6 +208,9 @@ func (e *Error) Error() string {
 // Daemon is what the server fronts. Each call may be made from any goroutine.
 type Daemon interface {
 	Status(ctx context.Context) (*Status, error)
+	// Jail describes one jail, Host what every jail knows of a host.
+	Jail(ctx context.Context, name string) (*JailDetail, error)
+	Host(ctx context.Context, target string) ([]HostStatus, error)
 	// Bans calls yield for each ban in force, of one jail if named, by prefix.
 	Bans(ctx context.Context, jail string, yield func(Ban) error) error
 	Ban(ctx context.Context, r BanRequest) ([]Ban, error)

@@ -35,6 +35,16 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return ask[*Status](ctx, c, http.MethodGet, "/v1/status", nil)
 }
 
+// Jail asks for one jail.
+func (c *Client) Jail(ctx context.Context, name string) (*JailDetail, error) {
+	return ask[*JailDetail](ctx, c, http.MethodGet, "/v1/jail?name="+url.QueryEscape(name), nil)
+}
+
+// Host asks what every jail knows of a host.
+func (c *Client) Host(ctx context.Context, target string) ([]HostStatus, error) {
+	return ask[[]HostStatus](ctx, c, http.MethodGet, "/v1/host?addr="+url.QueryEscape(target), nil)
+}
+
 // Ban puts a host, prefix or multiaddr out.
 func (c *Client) Ban(ctx context.Context, r BanRequest) ([]Ban, error) {
 	return ask[[]Ban](ctx, c, http.MethodPost, "/v1/ban", r)

@@ -30,6 +30,12 @@ type desk struct {
 func (d *desk) Status(context.Context) (*Status, error) {
 	return &Status{Version: "v1", Bans: len(d.bans)}, nil
 }
+func (d *desk) Jail(_ context.Context, name string) (*JailDetail, error) {
+	return &JailDetail{JailStatus: JailStatus{Name: name}}, nil
+}
+func (d *desk) Host(_ context.Context, target string) ([]HostStatus, error) {
+	return []HostStatus{{Jail: target}}, nil
+}
 func (d *desk) Bans(_ context.Context, jail string, yield func(Ban) error) error {
 	for _, b := range d.bans {
 		if jail != "" && b.Jail != jail {
@@ -91,6 +97,12 @@ func TestRequestsAndAnswers(t *testing.T) {
 	s, err := c.Status(ctx)
 	if err != nil || s.Version != "v1" || s.Bans != 2 {
 		t.Errorf("Status = %+v, %v", s, err)
+	}
+	if j, err := c.Jail(ctx, "a&b"); err != nil || j.Name != "a&b" {
+		t.Errorf("Jail = %+v, %v", j, err)
+	}
+	if h, err := c.Host(ctx, "2001:db8::7"); err != nil || len(h) != 1 || h[0].Jail != "2001:db8::7" {
+		t.Errorf("Host = %+v, %v", h, err)
 	}
 	var got []Ban
 	list := func(b Ban) error { got = append(got, b); return nil }

@@ -55,6 +55,8 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", reply(func(ctx context.Context, _ struct{}) (*Status, error) { return s.Daemon.Status(ctx) }))
+	mux.HandleFunc("GET /v1/jail", query("name", s.Daemon.Jail))
+	mux.HandleFunc("GET /v1/host", query("addr", s.Daemon.Host))
 	mux.HandleFunc("POST /v1/ban", reply(s.Daemon.Ban))
 	mux.HandleFunc("POST /v1/unban", reply(s.Daemon.Unban))
 	mux.HandleFunc("POST /v1/reload", reply(func(ctx context.Context, _ struct{}) (*ReloadReply, error) { return s.Daemon.Reload(ctx) }))
@@ -62,7 +64,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/events", s.events)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &Error{Status: http.StatusNotFound, What: fmt.Sprintf("there is no %s %s", r.Method, r.URL.Path),
-			Hint: "GET /v1/status, /v1/bans, /v1/events; POST /v1/ban, /v1/unban, /v1/reload"})
+			Hint: "GET /v1/status, /v1/jail?name=, /v1/host?addr=, /v1/bans, /v1/events; POST /v1/ban, /v1/unban, /v1/reload"})
 	})
 	return mux
 }
@@ -93,16 +95,27 @@ func reply[In, Out any](call func(context.Context, In) (Out, error)) http.Handle
 			refuse(w, &Error{Status: http.StatusBadRequest, What: "the request's body can't be read: " + err.Error()})
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), RequestTimeout)
-		defer cancel()
-		out, err := call(ctx, in)
-		if err != nil {
-			refuse(w, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(out)
+		answer(w, r, func(ctx context.Context) (Out, error) { return call(ctx, in) })
 	}
+}
+
+// query serves a request with one parameter in its address.
+func query[Out any](name string, call func(context.Context, string) (Out, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(ctx context.Context) (Out, error) { return call(ctx, r.URL.Query().Get(name)) })
+	}
+}
+
+func answer[Out any](w http.ResponseWriter, r *http.Request, call func(context.Context) (Out, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), RequestTimeout)
+	defer cancel()
+	out, err := call(ctx)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(out)
 }
 
 // refuse answers with an Error; one without a status of its own is ours, 500.
