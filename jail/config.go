@@ -94,6 +94,8 @@ const (
 	MaxRules = 1024
 	// MaxWeight is the most failures that one event can count for.
 	MaxWeight = math.MaxUint32
+	// maxMaxRetry keeps failures, and maxretry × natpeers, far from overflow.
+	maxMaxRetry = 1 << 48
 )
 
 // Problem is one fault of a Config.
@@ -144,7 +146,7 @@ func notNameRune(r rune) bool {
 
 func (c Config) validateTimes(v *validator) {
 	v.need(c.FindTime > 0, "findtime", "%v: expected a duration above zero, for example \"3m\"", c.FindTime)
-	v.need(c.MaxRetry >= 1, "maxretry", "%d: expected at least 1", c.MaxRetry)
+	v.need(c.MaxRetry >= 1 && c.MaxRetry <= maxMaxRetry, "maxretry", "%d: expected 1 to %d", c.MaxRetry, int64(maxMaxRetry))
 	v.need(c.BanTime > 0 || c.BanTime == Forever, "bantime",
 		"%v: expected a duration above zero, for example \"10m\", or \"-1\" for ever", c.BanTime)
 	v.need(c.Factor == 0 || c.Factor >= 1 && !math.IsInf(c.Factor, 0), "factor", "%v: expected 1 (no growth) or more", c.Factor)

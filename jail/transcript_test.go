@@ -224,60 +224,46 @@ func (p *player) ban(at time.Time, args []string) ([]string, error) {
 
 func (p *player) addJail(name string, args []string) error {
 	c := Config{Name: name, Rules: []string{"r"}}
-	var err error
 	for _, a := range args {
 		key, value, _ := strings.Cut(a, "=")
-		list := strings.Split(value, ",")
-		n, _ := strconv.Atoi(value)
-		f, _ := strconv.ParseFloat(value, 64)
-		switch key {
-		case "rules":
-			c.Rules = list
-		case "ignoreip":
-			c.IgnoreIP = list
-		case "findtime":
-			c.FindTime, err = duration(value)
-		case "bantime":
-			c.BanTime, err = duration(value)
-		case "maxbantime":
-			c.MaxBanTime, err = duration(value)
-		case "memory":
-			c.Memory, err = duration(value)
-		case "maxretry":
-			c.MaxRetry = int64(n)
-		case "factor":
-			c.Factor = f
-		case "ipv6prefix":
-			c.IPv6Prefix = n
-		case "widen":
-			c.Widen = n
-		case "minpeers":
-			c.MinPeers = n
-		case "natpeers":
-			c.NATPeers = n
-		case "guard":
-			c.Guard.Off = value == "false"
-		case "guardshare":
-			c.Guard.Share = f
-		case "guardleast":
-			c.Guard.Least = n
-		case "guardrate":
-			c.Guard.Rate = n
-		case "maxhosts":
-			c.MaxHosts = n
-		case "maxevents":
-			c.MaxEvents = n
-		case "maxbans":
-			c.MaxBans = n
-		default:
-			return fmt.Errorf("unknown key %q", key)
-		}
-		if err != nil {
+		if err := setKey(&c, key, value); err != nil {
 			return err
 		}
 	}
 	p.jails = append(p.jails, c)
 	return nil
+}
+
+// setKey sets what the key of that name sets in the configuration.
+func setKey(c *Config, key, value string) error {
+	lists := map[string]*[]string{"rules": &c.Rules, "ignoreip": &c.IgnoreIP}
+	times := map[string]*time.Duration{
+		"findtime": &c.FindTime, "bantime": &c.BanTime, "maxbantime": &c.MaxBanTime, "memory": &c.Memory,
+	}
+	floats := map[string]*float64{"factor": &c.Factor, "guardshare": &c.Guard.Share}
+	ints := map[string]*int{
+		"ipv6prefix": &c.IPv6Prefix, "widen": &c.Widen, "minpeers": &c.MinPeers, "natpeers": &c.NATPeers,
+		"guardleast": &c.Guard.Least, "guardrate": &c.Guard.Rate,
+		"maxhosts": &c.MaxHosts, "maxevents": &c.MaxEvents, "maxbans": &c.MaxBans,
+	}
+	var err error
+	switch {
+	case lists[key] != nil:
+		*lists[key] = strings.Split(value, ",")
+	case times[key] != nil:
+		*times[key], err = duration(value)
+	case floats[key] != nil:
+		*floats[key], err = strconv.ParseFloat(value, 64)
+	case ints[key] != nil:
+		*ints[key], err = strconv.Atoi(value)
+	case key == "maxretry":
+		c.MaxRetry, err = strconv.ParseInt(value, 10, 64)
+	case key == "guard":
+		c.Guard.Off = value == "false"
+	default:
+		err = fmt.Errorf("unknown key %q", key)
+	}
+	return err
 }
 
 func duration(s string) (time.Duration, error) {
