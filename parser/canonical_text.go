@@ -10,8 +10,8 @@ import "strings"
 // nothing; at is where msg begins in the payload.
 func canonicalText(msg, tab string, at int, res *Result) int {
 	t := oldText{s: msg, tab: tab, at: at, res: res}
-	tag, _, _ := strings.Cut(msg, ":")
-	if !isCanonicalTag(tag) {
+	tag, _, ok := strings.Cut(msg, ":")
+	if !ok || !isCanonicalTag(tag) {
 		res.fail(Forged, at, "the canonical logger prints nothing else")
 		return 0
 	}

@@ -94,6 +94,13 @@ func checkRegex(expr, host string) error {
 	if parts[last].Op != syntax.OpEndText {
 		return errors.New("not anchored; end it with $")
 	}
+	seen := map[string]bool{}
+	for _, name := range re.CapNames() {
+		if name != "" && seen[name] {
+			return fmt.Errorf("two groups are called %q", name)
+		}
+		seen[name] = true
+	}
 	if host == "" {
 		return nil
 	}
