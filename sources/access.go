@@ -25,8 +25,24 @@ func explainOpen(path string, err error) error {
 		return err
 	}
 	uid, gid := owner(info)
-	return fmt.Errorf("%w: %s is %s %s:%s and this process runs as %s; give it the group %s and that group the right to %s (or run as root)",
-		err, at, info.Mode(), userName(uid), groupName(gid), userName(uint32(os.Geteuid())), groupName(gid), need)
+	group := groupName(gid)
+	advice := "add it to the group " + group
+	switch {
+	case gid == 0: // nobody should be given that one
+		advice = fmt.Sprintf("give %s a group that may %s it and add it to that", at, need)
+	case info.Mode()&groupRight(need) == 0:
+		advice = fmt.Sprintf("let the group %s %s it and add it to that", group, need)
+	}
+	return fmt.Errorf("%w: %s is %s %s:%s and this process runs as %s: %s",
+		err, at, info.Mode(), userName(uid), group, userName(uint32(os.Geteuid())), advice)
+}
+
+// groupRight is the mode bit that lets the group read, or enter.
+func groupRight(need string) fs.FileMode {
+	if need == "read" {
+		return 0o040
+	}
+	return 0o010
 }
 
 // obstacle returns the first directory on the way to path that may not be
@@ -43,11 +59,11 @@ func obstacle(path string) (at, need string) {
 		}
 	}
 	for i := len(dirs) - 1; i >= 0; i-- {
-		if unix.Access(dirs[i], unix.X_OK) != nil {
-			return dirs[i], "enter it (x)"
+		if unix.Faccessat(unix.AT_FDCWD, dirs[i], unix.X_OK, unix.AT_EACCESS) != nil {
+			return dirs[i], "enter"
 		}
 	}
-	return path, "read it (r)"
+	return path, "read"
 }
 
 func owner(info fs.FileInfo) (uid, gid uint32) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // FileOptions say which files a File follows, and from where.
@@ -37,6 +38,10 @@ type File struct {
 	meter
 	opts   FileOptions
 	cursor fileCursor
+	// linger and deleted are lingerTime and deletedTime, notify is newNotifier;
+	// tests have no time to wait and inotify to spare.
+	linger, deleted time.Duration
+	notify          func() (*notifier, error)
 
 	mu sync.Mutex
 	// chains are the files followed, by path. Neither the slice nor what it
@@ -81,7 +86,14 @@ func NewFile(o FileOptions) (*File, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &File{opts: o, cursor: cursor, trouble: map[string]string{}}, nil
+	return &File{
+		opts:    o,
+		cursor:  cursor,
+		linger:  lingerTime,
+		deleted: deletedTime,
+		notify:  newNotifier,
+		trouble: map[string]string{},
+	}, nil
 }
 
 // checkPattern fails if a file of the pattern exists and none can be read.

@@ -31,9 +31,12 @@ const patience = 20 * time.Second
 func follow(t *testing.T, o FileOptions) *follower {
 	t.Helper()
 	src, err := NewFile(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	return run(t, src)
+}
+
+func run(t *testing.T, src *File) *follower {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &follower{t: t, src: src, out: make(chan Batch), cancel: cancel, done: make(chan error, 1)}
 	go func() { f.done <- src.Run(ctx, f.out) }()

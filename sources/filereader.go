@@ -186,7 +186,7 @@ func (r *fileReader) ids() map[fileID]*generation {
 func (r *fileReader) retireOld(ctx context.Context) error {
 	for _, c := range r.f.current() {
 		for i, g := range c.gens {
-			if g.dirty.Load() || g.named.Load() || !g.over(c.gens[i+1:]) {
+			if g.dirty.Load() || g.named.Load() || !r.f.over(g, c.gens[i+1:]) {
 				continue
 			}
 			if line, ok := g.lines.rest(); ok {
@@ -205,13 +205,13 @@ func (r *fileReader) retireOld(ctx context.Context) error {
 
 // over says that nothing more is expected of a file read to its end; newer are
 // the files that came after it.
-func (g *generation) over(newer []*generation) bool {
+func (f *File) over(g *generation, newer []*generation) bool {
 	idle := time.Since(g.grew)
 	if len(newer) == 0 {
-		return idle > deletedTime && g.deleted()
+		return idle > f.deleted && g.deleted()
 	}
 	if g.archive != nil || len(newer) > maxLingering {
 		return true
 	}
-	return idle > lingerTime && newer[len(newer)-1].pos > 0
+	return idle > f.linger && newer[len(newer)-1].pos > 0
 }

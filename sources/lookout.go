@@ -2,12 +2,7 @@ package sources
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 )
@@ -40,7 +35,7 @@ type lookout struct {
 
 func newLookout(f *File) *lookout {
 	l := &lookout{f: f, wake: make(chan struct{}, 1)}
-	n, err := newNotifier()
+	n, err := f.notify()
 	if err != nil {
 		l.pollInstead(err)
 		return l
@@ -111,190 +106,6 @@ func (l *lookout) allDirty() {
 	}
 }
 
-// scan looks where the patterns lead now and opens what is new. It says whether
-// there was something new.
-func (l *lookout) scan() bool {
-	s := &scan{
-		l:       l,
-		chains:  map[string]*chain{},
-		known:   map[fileID]*generation{},
-		named:   map[*generation]bool{},
-		trouble: map[string]string{},
-	}
-	for _, c := range l.f.current() {
-		s.chains[c.path] = c
-		for _, g := range c.gens {
-			s.known[g.id] = g
-		}
-	}
-	for _, pattern := range l.f.opts.Patterns {
-		s.pattern(pattern)
-	}
-	for _, g := range s.known {
-		g.named.Store(s.named[g])
-	}
-	l.began = true
-	l.f.mu.Lock()
-	l.f.trouble, l.f.waiting = s.trouble, s.waiting
-	l.f.mu.Unlock()
-	return s.found
-}
-
-// scan is one look at all names.
-type scan struct {
-	l       *lookout
-	chains  map[string]*chain
-	known   map[fileID]*generation
-	named   map[*generation]bool
-	trouble map[string]string
-	waiting []string
-	found   bool
-}
-
-// pattern looks where one pattern leads.
-func (s *scan) pattern(pattern string) {
-	s.watch(pattern)
-	if !isGlob(pattern) {
-		if !s.path(pattern) {
-			s.waiting = append(s.waiting, pattern)
-		}
-		return
-	}
-	if err := globTrouble(pattern); err != nil {
-		s.trouble[pattern] = err.Error()
-	}
-	matches, _ := filepath.Glob(pattern) // NewFile has checked the pattern
-	logs := logsByDir(matches, s.chains)
-	found := false
-	for _, m := range matches {
-		if s.chains[m] == nil && (packedName.MatchString(m) || isRotated(m, logs)) {
-			continue
-		}
-		found = s.path(m) || found
-	}
-	if !found {
-		s.waiting = append(s.waiting, pattern)
-	}
-}
-
-// logsByDir returns the names in each directory that are matched or followed.
-func logsByDir(matches []string, chains map[string]*chain) map[string][]string {
-	logs := map[string][]string{}
-	add := func(path string) {
-		dir, name := filepath.Split(path)
-		logs[dir] = append(logs[dir], name)
-	}
-	for _, m := range matches {
-		add(m)
-	}
-	for path := range chains {
-		add(path)
-	}
-	return logs
-}
-
-// isRotated says whether path was rotated away from another of the logs.
-func isRotated(path string, logs map[string][]string) bool {
-	dir, name := filepath.Split(path)
-	return slices.ContainsFunc(logs[dir], func(base string) bool {
-		_, ok := rotatedFrom(base, name)
-		return ok
-	})
-}
-
-// path opens the file at path if it is not open yet. It says whether there is
-// one, readable or not.
-func (s *scan) path(path string) bool {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
-	if err != nil {
-		s.trouble[path] = explainOpen(path, err).Error()
-		return true
-	}
-	if g := s.known[idOf(info)]; g != nil {
-		s.mark(g, path)
-		return true
-	}
-	c := s.chains[path]
-	if c != nil && len(c.gens) >= maxGenerations {
-		s.trouble[path] = path + " has been rotated more often than could be read; the rest is read when the reader has caught up"
-		return true
-	}
-	if c == nil && len(s.chains) >= maxFiles {
-		s.trouble["files"] = fmt.Sprintf("more than %d files: %s and others are not followed", maxFiles, path)
-		return true
-	}
-	g, err := openGeneration(path)
-	if err != nil {
-		s.trouble[path] = explainOpen(path, err).Error()
-		return !errors.Is(err, fs.ErrNotExist)
-	}
-	if old := s.known[g.id]; old != nil { // renamed between stat and open
-		g.close()
-		s.mark(old, path)
-		return true
-	}
-	s.add(path, c, g)
-	return true
-}
-
-// mark notes that path leads to g. If g was another path's and has a successor
-// there, path is its own log from now on.
-func (s *scan) mark(g *generation, path string) {
-	s.named[g] = true
-	if s.chains[path] != nil || g.dirty.Load() {
-		return
-	}
-	for _, c := range s.chains {
-		if i := slices.Index(c.gens, g); i >= 0 && i < len(c.gens)-1 {
-			s.l.f.move(g, path)
-			s.chains[path] = &chain{path: path, gens: []*generation{g}}
-			return
-		}
-	}
-}
-
-// add makes g the present file of path. If files came and went between it and
-// the last one known, they are read first.
-func (s *scan) add(path string, c *chain, g *generation) {
-	gens := []*generation{g}
-	switch {
-	case c != nil && len(c.gens) > 0:
-		gens = append(s.between(path, c, g), g)
-		s.l.f.update(func(st *Stats) { st.Rotations += uint64(len(gens)) })
-		s.l.f.opts.Log.Debug("file rotated", "path", path, "new", len(gens))
-	case !s.l.began && s.l.f.opts.Cursor == "" && !s.l.f.opts.FromStart:
-		if err := g.startAtEnd(); err != nil {
-			s.trouble[path] = err.Error()
-		}
-	}
-	for _, g := range gens {
-		s.l.watchFile(g)
-		s.known[g.id] = g
-	}
-	s.named[g] = true
-	s.l.f.extend(path, gens, false)
-	s.chains[path] = &chain{path: path, gens: gens}
-	s.found = true
-}
-
-// between opens the files that were rotated away from path after the last one
-// known and before g.
-func (s *scan) between(path string, c *chain, g *generation) []*generation {
-	last := c.gens[len(c.gens)-1]
-	all := listRotated(path)
-	i := slices.IndexFunc(all, func(r rotated) bool {
-		info, err := os.Stat(r.path)
-		return err == nil && idOf(info) == last.id
-	})
-	if i < 0 {
-		return nil
-	}
-	return s.l.openWhole(newerThan(all, i), firstLine(g.fd), s.known)
-}
-
 // openWhole opens rotated files at their beginnings, but for those that are
 // open already and for copies of the present file (by its first line).
 func (l *lookout) openWhole(files []rotated, present string, known map[fileID]*generation) []*generation {
@@ -337,52 +148,6 @@ func (l *lookout) watchFile(g *generation) {
 		l.f.problem("looking at some files every " + lookEvery.String() + " instead of being told of changes: " + err.Error())
 	}
 }
-
-// watch watches every directory in which a name on the way of the pattern may
-// change, through symbolic links too. What can't be watched is looked at every
-// lookEvery.
-func (s *scan) watch(pattern string) {
-	if s.l.n == nil {
-		return
-	}
-	for _, dir := range dirsOf(pattern) {
-		for s.l.n.watchDir(dir) != nil && dir != filepath.Dir(dir) {
-			dir = filepath.Dir(dir) // does not exist yet
-		}
-	}
-}
-
-// dirsOf returns the directories that decide where a pattern leads.
-func dirsOf(pattern string) []string {
-	dir := filepath.Dir(pattern)
-	dirs := []string{dir}
-	paths := []string{pattern}
-	if isGlob(pattern) {
-		paths, _ = filepath.Glob(pattern)
-	}
-	if isGlob(dir) {
-		dirs, _ = filepath.Glob(dir)
-		dirs = append(dirs, dirsOf(dir)...)
-	}
-	for _, path := range paths {
-		for range maxLinks {
-			target, err := os.Readlink(path)
-			if err != nil {
-				break // no link
-			}
-			if !filepath.IsAbs(target) {
-				target = filepath.Join(filepath.Dir(path), target)
-			}
-			path = target
-			dirs = append(dirs, filepath.Dir(path))
-		}
-	}
-	slices.Sort(dirs)
-	return slices.Compact(dirs)
-}
-
-// maxLinks is how many symbolic links are followed, as in path_resolution(7).
-const maxLinks = 40
 
 func idOf(info fs.FileInfo) fileID {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
