@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
+	testscript.RunT(inTurn{t}, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Setup: func(e *testscript.Env) error {
@@ -54,4 +54,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// inTurn runs the scripts one after the other: they share one firewall.
+type inTurn struct{ *testing.T }
+
+func (inTurn) Parallel()       {}
+func (t inTurn) Verbose() bool { return testing.Verbose() }
+func (t inTurn) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { f(inTurn{t}) })
 }

@@ -130,6 +130,11 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 	src.noteRisk(r)
 	e.settle(ctx, decisions)
 	if b.Cursor != "" {
+		if e.cursors[b.Source] == "" {
+			// Where a source begins must be known before its first line comes,
+			// or a daemon killed now would not go back to that line.
+			e.checkpointDue = true
+		}
 		e.cursors[b.Source] = b.Cursor
 	}
 }
