@@ -1,6 +1,8 @@
 package parser
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,6 +37,51 @@ func BenchmarkParse(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 		})
 	}
+}
+
+// BenchmarkFormats parses one accepted sample of each format, all rules in force.
+func BenchmarkFormats(b *testing.B) {
+	p := everyRule(b)
+	byFormat := map[string]string{}
+	all := loadSamples(b)
+	for _, impl := range slices.Sorted(maps.Keys(all)) {
+		for _, s := range all[impl] {
+			if _, has := byFormat[s.Format]; s.Reject == "" && !has {
+				byFormat[s.Format] = s.Line
+			}
+		}
+	}
+	for _, format := range Formats() {
+		line, ok := byFormat[format]
+		if !ok {
+			continue
+		}
+		b.Run(format, func(b *testing.B) {
+			var res Result
+			b.SetBytes(int64(len(line)))
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Parse(Line{Text: line, Ref: sampleRef}, &res)
+			}
+			if res.Reject != Accepted {
+				b.Fatalf("%v: %s", res.Reject, res.Detail)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+		})
+	}
+}
+
+// BenchmarkOther drops a line that no rule speaks of, with all rules in force.
+func BenchmarkOther(b *testing.B) {
+	p := everyRule(b)
+	line := benchLines[len(benchLines)-1].text
+	var res Result
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Parse(Line{Text: line}, &res)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 }
 
 func BenchmarkPrefilterHostile(b *testing.B) {

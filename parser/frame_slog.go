@@ -8,6 +8,40 @@ import "strings"
 // other loggers with "ts=" and lower-case levels (gologshim).
 func frameSlogText(s string, res *Result) bool {
 	t := slogText{s: s, res: res}
+	if !t.head() {
+		return false
+	}
+	key, msg, ok := t.pair()
+	rec := &res.Record
+	if ok && key == "source" {
+		rec.Source = msg
+		key, msg, ok = t.pair()
+	}
+	if !ok || key != "msg" {
+		return t.fail("no msg after the level")
+	}
+	msgAt := t.start
+	switch canonical := isCanonicalTag(msg); {
+	case canonical && !t.canonicalLogger:
+		return res.fail(Forged, msgAt, "a canonical record from a logger that writes none")
+	case canonical && !isGoSource(rec.Source):
+		return res.fail(Forged, msgAt, "a canonical record without its source position")
+	case canonical:
+		rec.Tag = msg
+	default:
+		rec.Message = msg
+	}
+	if !t.attributes() || rec.Tag == "" {
+		return true
+	}
+	if rec.Logger != "" {
+		return res.fail(Forged, msgAt, "a canonical record from a logger that writes none")
+	}
+	return checkCanonical(res, msgAt)
+}
+
+// head reads the time and the level; false when s is no such line.
+func (t *slogText) head() bool {
 	key, value, ok := t.pair()
 	if !ok || key != "time" && key != "ts" {
 		return false
@@ -16,50 +50,31 @@ func frameSlogText(s string, res *Result) bool {
 	if at.n != len(value) || !at.zoned {
 		return false
 	}
-	canonicalLogger := key == "time"
-	key, value, ok = t.pair()
-	if !ok || key != "level" {
+	t.canonicalLogger = key == "time"
+	if key, value, ok = t.pair(); !ok || key != "level" {
 		return false
 	}
-	rec := &res.Record
-	rec.Time, rec.Level, res.format = at.t, value, fmtSlogText
-	key, value, ok = t.pair()
-	if ok && key == "source" {
-		rec.Source = value
-		key, value, ok = t.pair()
-	}
-	if !ok || key != "msg" {
-		return t.fail("no msg after the level")
-	}
-	msgAt, canonical := t.start, isCanonicalTag(value)
-	switch {
-	case canonical && !canonicalLogger:
-		return res.fail(Forged, msgAt, "a canonical record from a logger that writes none")
-	case canonical && !isGoSource(rec.Source):
-		return res.fail(Forged, msgAt, "a canonical record without its source position")
-	case canonical:
-		rec.Tag = value
-	default:
-		rec.Message = value
-	}
+	t.res.Record.Time, t.res.Record.Level, t.res.format = at.t, value, fmtSlogText
+	return true
+}
+
+// attributes reads what follows the message; false when the line was rejected.
+func (t *slogText) attributes() bool {
+	rec := &t.res.Record
 	for t.more() {
-		k, v, ok := t.pair()
-		if !ok {
-			return t.fail("a key=value pair that slog does not write so")
+		key, value, ok := t.pair()
+		switch {
+		case !ok:
+			t.fail("a key=value pair that slog does not write so")
+			return false
+		case key == "logger" && rec.Logger == "":
+			rec.Logger = value
+		case !t.res.add("", key, value):
+			t.res.fail(Malformed, t.start, "too many fields")
+			return false
 		}
-		if k == "logger" && rec.Logger == "" {
-			rec.Logger = v
-		} else if !res.add("", k, v) {
-			return res.fail(Malformed, t.start, "too many fields")
-		}
 	}
-	if !canonical {
-		return true
-	}
-	if rec.Logger != "" {
-		return res.fail(Forged, msgAt, "a canonical record from a logger that writes none")
-	}
-	return checkCanonical(res, msgAt)
+	return true
 }
 
 // slogText is a cursor over space-separated key=value pairs.
@@ -69,6 +84,9 @@ type slogText struct {
 	pos   int
 	start int // where the pair last read begins
 	bad   int // where reading failed
+	// canonicalLogger is set when the line is one of go-libp2p's canonicallog,
+	// which begins with "time="; its other loggers begin with "ts=".
+	canonicalLogger bool
 }
 
 func (t *slogText) more() bool { return t.pos < len(t.s) }

@@ -107,7 +107,11 @@ func (p *pattern) wayIn(rec *Record) (Reject, string) {
 // confirmed tells whether the record's second mention of the host agrees.
 func (p *pattern) confirmed(rec *Record, host netip.Addr) (Reject, string) {
 	v, _ := rec.Scoped(p.confirm.scope, p.confirm.key)
-	if a, err := netip.ParseAddr(v); err != nil || a.Unmap() != host {
+	second, why, detail := hostOfValue(v)
+	switch {
+	case why == Relayed || why == NoIP:
+		return why, detail
+	case second != host:
 		return Forged, "the line names two different hosts"
 	}
 	return Accepted, ""

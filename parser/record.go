@@ -93,8 +93,9 @@ func (r *Record) repeated(scope, key string) bool {
 // Parse, which overwrites it; its strings may share the line's memory but stay
 // valid. A Result must not be copied after its first use.
 type Result struct {
-	// Carrier is what wrapped the line: "syslog", "rsyslog", "rfc5424",
-	// "journalctl-json", "journalctl-export", "docker-json", "cri", or "".
+	// Carrier is what wrapped the line (the outermost of two): "syslog" (also
+	// journalctl's short output), "syslog-iso", "syslog-5424", "journalctl-json",
+	// "journalctl-export", "docker-json", "cri", or "".
 	Carrier string
 	// Format is the framing that was recognised ("slog-text"), or "".
 	Format string
