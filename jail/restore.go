@@ -279,17 +279,21 @@ func (d *decoder) count32() int { return int(d.below(1 << 31)) }
 func (d *decoder) distinct() distinct {
 	x := distinct{since: d.instant()}
 	for _, k := range []*sketch{&x.young, &x.both} {
-		switch n := d.below(sketchBits/64 + 1); n {
-		case 0:
-		case sketchBits / 64:
-			k.words = make([]uint64, n)
-			for i, b := 0, d.bytes(sketchBits/8); i < len(k.words) && b != nil; i++ {
-				k.words[i] = binary.LittleEndian.Uint64(b[8*i:])
-			}
-			k.recount()
-		default:
-			d.fail()
+		n := d.count()
+		if n > 0 {
+			k.words = make([]uint64, sketchBits/64)
 		}
+		for i := 0; n > 0; n-- {
+			i += int(d.below(sketchBits / 64))
+			b := d.bytes(8)
+			if i >= len(k.words) || b == nil {
+				d.fail()
+				break
+			}
+			k.words[i] = binary.LittleEndian.Uint64(b)
+			i++
+		}
+		k.recount()
 	}
 	return x
 }

@@ -118,12 +118,26 @@ func (e *encoder) ban(b *ban) {
 	e.count(ev.Folded)
 }
 
+// distinct writes the words of each sketch that are not zero, each after the
+// number of zero words before it.
 func (e *encoder) distinct(d *distinct) {
 	e.int(int64(d.since))
 	for _, k := range []*sketch{&d.young, &d.both} {
-		e.count(len(k.words))
+		n, gap := 0, 0
 		for _, w := range k.words {
+			if w != 0 {
+				n++
+			}
+		}
+		e.count(n)
+		for _, w := range k.words {
+			if w == 0 {
+				gap++
+				continue
+			}
+			e.count(gap)
 			e.b = binary.LittleEndian.AppendUint64(e.b, w)
+			gap = 0
 		}
 	}
 }
