@@ -55,19 +55,24 @@ func printStatus(w io.Writer, s *control.Status) {
 		plural(s.Bans, "ban"), span(s.Now.Sub(s.Started)), plural(s.Lines, "line"), plural(s.Events, "event"), s.Config)
 	printSources(w, s)
 	printJails(w, s.Jails)
-	f := s.Firewall
-	state := "works"
-	if !f.Healthy {
-		state = "FAILS: " + f.Error
-		if f.Error == "" {
-			state = "starting"
-		}
+	for _, f := range append([]control.FirewallStatus{s.Firewall}, s.Doors...) {
+		printFirewall(w, s, &f)
 	}
-	fmt.Fprintf(w, "firewall %s: %s; last change %s, %d waiting, repaired %s\n",
-		f.Backend, state, ago(f.LastApplied, s.Now), f.Waiting, plural(f.Repaired, "time"))
 	if len(s.Rejected) > 0 {
 		fmt.Fprintf(w, "refused lines: %s\n", reasons(s.Rejected))
 	}
+}
+
+func printFirewall(w io.Writer, s *control.Status, f *control.FirewallStatus) {
+	state := "works"
+	switch {
+	case f.Error != "":
+		state = "FAILS: " + f.Error
+	case !f.Healthy:
+		state = "starting"
+	}
+	fmt.Fprintf(w, "firewall %s: %s; last change %s, %d waiting, repaired %s\n",
+		f.Backend, state, ago(f.LastApplied, s.Now), f.Waiting, plural(f.Repaired, "time"))
 }
 
 func printSources(w io.Writer, s *control.Status) {

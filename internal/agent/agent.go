@@ -7,7 +7,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -108,15 +107,17 @@ func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
 	if e.cursors == nil {
 		e.cursors = map[string]string{}
 	}
-	backend, name, err := openBackend(cfg.Firewall, o.Out)
+	doors, err := openDoors(cfg, o.Out)
 	if err != nil {
 		return nil, err
 	}
-	f := newEnforcer(name, backend, o.Log, nil)
-	f.inForce = func(ctx context.Context) ([]firewall.Ban, error) { return e.inForce(ctx, f) }
-	e.enforcers = append(e.enforcers, f)
-	if err := f.first(ctx, e.listBans()); err != nil {
-		return nil, err
+	for _, d := range doors {
+		f := newEnforcer(d.name, d.backend, o.Log, nil)
+		f.inForce = func(ctx context.Context) ([]firewall.Ban, error) { return e.inForce(ctx, f) }
+		e.enforcers = append(e.enforcers, f)
+		if err := f.first(ctx, e.listBans()); err != nil {
+			return nil, err
+		}
 	}
 	for _, spec := range cfg.Sources {
 		s, err := e.newSource(spec, cfg)
@@ -175,27 +176,4 @@ func (a *agent) reloads(ctx context.Context) error {
 			a.log.Info("reloaded", "changes", reply.Changes)
 		}
 	}
-}
-
-// openBackend makes the firewall backend that is configured.
-func openBackend(c config.Firewall, out io.Writer) (firewall.Backend, string, error) {
-	switch c.Backend {
-	case "print":
-		return firewall.NewPrint(out), "print", nil
-	case "auto", "nftables":
-		b, err := firewall.NewNFTables(firewall.NFTablesOptions{Ports: c.Ports, Protocols: c.Protocols})
-		if err != nil {
-			return nil, "", withHint(err)
-		}
-		return b, "nftables", nil
-	}
-	return nil, "", fmt.Errorf("no firewall backend %q", c.Backend)
-}
-
-// withHint adds what an operator can do about a firewall's error.
-func withHint(err error) error {
-	if hint := firewall.Hint(err); hint != "" {
-		return fmt.Errorf("%w\n%s", err, hint)
-	}
-	return err
 }

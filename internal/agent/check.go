@@ -51,7 +51,7 @@ func Check(ctx context.Context, cfg *config.Config) []Finding {
 	for _, s := range cfg.Sources {
 		c.source(ctx, s)
 	}
-	c.firewall()
+	c.firewall(ctx)
 	c.state()
 	c.daemon(ctx)
 	return c.findings
@@ -244,23 +244,58 @@ func (c *checker) settings() string {
 	return "on the node set\n" + strings.Join(out, "\n") + "\n`p2pban explain FILE` shows how its lines are read"
 }
 
-func (c *checker) firewall() {
+func (c *checker) firewall(ctx context.Context) {
 	if c.cfg.Firewall.Backend == "print" {
 		c.add(Warning, "firewall", "backend = \"print\" only prints: nobody is kept out", "")
 		return
 	}
-	b, name, err := openBackend(c.cfg.Firewall, io.Discard)
+	doors, err := openDoors(c.cfg, io.Discard)
 	if err != nil {
 		what, fix, _ := strings.Cut(err.Error(), "\n")
 		c.add(Trouble, "firewall", what, fix)
 		return
 	}
-	defer b.Close()
-	if os.Geteuid() != 0 && !mayAdminNet() {
-		c.add(Warning, "firewall", name+" answers, but this user may not change it", firewall.Hint(firewall.ErrPermission))
-		return
+	defer closeDoors(doors)
+	for _, d := range doors {
+		c.door(ctx, d)
 	}
-	c.add(OK, "firewall", name+" answers", "")
+}
+
+// door looks at one place that bans are brought to.
+func (c *checker) door(ctx context.Context, d door) {
+	about := "firewall " + d.name
+	switch {
+	case d.name == "denyfile":
+		if err := access(filepath.Dir(c.cfg.Firewall.DenyFile)); err != nil {
+			c.add(Trouble, about, fmt.Sprintf("%s can't be written: %v", c.cfg.Firewall.DenyFile, err), "run the check as the daemon's user, or choose another place")
+			return
+		}
+		c.add(OK, about, c.cfg.Firewall.DenyFile, "")
+	case d.name == "kubo":
+		if bans, err := d.backend.List(ctx); err != nil {
+			c.add(Trouble, about, err.Error(), "is the node running, and is its API at kubo_api?")
+		} else {
+			c.add(OK, about, fmt.Sprintf("the node answers and has %d filters of ours", len(bans)), "")
+		}
+	case !mayAdminNet():
+		c.add(Trouble, about, "it answers, but this user may not change it", firewall.Hint(firewall.ErrPermission))
+	case d.name == "nftables":
+		c.selfTest(ctx, about)
+	default:
+		c.add(OK, about, "it answers", "")
+	}
+}
+
+// selfTest bans a host in a network namespace of the check's own.
+func (c *checker) selfTest(ctx context.Context, about string) {
+	switch err := firewall.SelfTest(ctx); {
+	case errors.Is(err, firewall.ErrPermission):
+		c.add(OK, about, "it answers; whether it drops packets was not tried, for lack of the right to make a network namespace", "")
+	case err != nil:
+		c.add(Trouble, about, "a ban in a network namespace of its own does not work: "+err.Error(), firewall.Hint(err))
+	default:
+		c.add(OK, about, "it answers, and in a network namespace of its own a ban drops packets and a lifted one does not", "")
+	}
 }
 
 // mayAdminNet reads CAP_NET_ADMIN from proc_pid_status(5).

@@ -42,6 +42,9 @@ func (e *engine) status() *control.Status {
 		Version: e.version, PID: os.Getpid(), Started: e.started, Now: e.now(), Config: e.configName(),
 		Alarms: e.alarms.list(), Firewall: e.enforcers[0].Status(),
 	}
+	for _, f := range e.enforcers[1:] {
+		s.Doors = append(s.Doors, f.Status())
+	}
 	var total Tally
 	for _, src := range e.sources {
 		s.Sources = append(s.Sources, src.status())

@@ -160,9 +160,7 @@ const sampleSize = 8
 // prove reads back our rules and a sample of what was set, where the backend
 // can: "banned" is said only of what the kernel holds.
 func (e *Enforcer) prove(ctx context.Context, set []firewall.Ban) error {
-	v, ok := e.backend.(interface {
-		Verify(context.Context, []firewall.Ban) error
-	})
+	v, ok := e.backend.(firewall.Verifier)
 	if !ok || len(set) == 0 {
 		return nil
 	}
@@ -172,9 +170,7 @@ func (e *Enforcer) prove(ctx context.Context, set []firewall.Ban) error {
 // Guard repairs what others do to our objects, until ctx ends; a backend that
 // can't watch is left alone.
 func (e *Enforcer) Guard(ctx context.Context) error {
-	w, ok := e.backend.(interface {
-		Watch(context.Context, func(firewall.Disturbance)) error
-	})
+	w, ok := e.backend.(firewall.Watcher)
 	if !ok {
 		return nil
 	}

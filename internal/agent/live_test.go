@@ -421,3 +421,27 @@ func TestDamagedState(t *testing.T) {
 		t.Errorf("the log does not name %s", kept[0])
 	}
 }
+
+// TestDoors brings a ban to a deny list beside the firewall, and takes it out
+// of both.
+func TestDoors(t *testing.T) {
+	l := newLab(t, liveConfig+"\n[firewall]\ndenyfile = \"DIR/deny.txt\"\n")
+	deny := func() string {
+		b, err := os.ReadFile(filepath.Join(l.dir, "deny.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	l.start()
+	l.accuse("node.log", hostile, 3)
+	const entry = "/ip4/203.0.113.66/ipcidr/32\n"
+	l.wait("the ban in both", func() bool { return inKernel(t, hostile.String()) && strings.Contains(deny(), entry) })
+	if s, err := l.client.Status(t.Context()); err != nil || len(s.Doors) != 1 || s.Doors[0].Backend != "denyfile" || !s.Doors[0].Healthy {
+		t.Errorf("status: %+v, %v", s, err)
+	}
+	if _, err := l.client.Unban(t.Context(), control.UnbanRequest{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("its end in both", func() bool { return !inKernel(t, hostile.String()) && !strings.Contains(deny(), "203.0.113.66") })
+}

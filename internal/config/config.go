@@ -74,10 +74,17 @@ type Firewall struct {
 	// Ports and Protocols narrow what a banned host is kept from; empty for all.
 	Ports     []uint16
 	Protocols []firewall.Protocol
+	// KillSockets destroys the running connections of a banned host.
+	KillSockets bool
+	// KuboAPI is the RPC API of a Kubo node that shall filter banned hosts too,
+	// empty for none; KuboAuthorization is what that API asks for.
+	KuboAPI, KuboAuthorization string
+	// DenyFile is a file of multiaddrs to keep, empty for none.
+	DenyFile string
 }
 
 // Backends are the values of Firewall.Backend.
-var Backends = []string{"auto", "nftables", "print"}
+var Backends = []string{"auto", "nftables", "iptables", "print", "none"}
 
 // Daemon is where the daemon keeps its things.
 type Daemon struct {

@@ -80,6 +80,10 @@ maxbans = 300
 backend = "print"
 ports = [4001, 4002]
 protocols = ["udp"]
+kill_sockets = true
+kubo_api = "/ip4/127.0.0.1/tcp/5001"
+kubo_authorization = "Bearer x"
+denyfile = "/var/deny.txt"
 [daemon]
 socket = "/run/x.sock"
 state = "/var/x.db"
@@ -102,7 +106,8 @@ state = "/var/x.db"
 	if d := cmp.Diff(wantJails, c.Jails); d != "" {
 		t.Errorf("jails (-want +got):\n%s", d)
 	}
-	wantFirewall := Firewall{Backend: "print", Ports: []uint16{4001, 4002}, Protocols: []firewall.Protocol{firewall.UDP}}
+	wantFirewall := Firewall{Backend: "print", Ports: []uint16{4001, 4002}, Protocols: []firewall.Protocol{firewall.UDP},
+		KillSockets: true, KuboAPI: "/ip4/127.0.0.1/tcp/5001", KuboAuthorization: "Bearer x", DenyFile: "/var/deny.txt"}
 	if d := cmp.Diff(wantFirewall, c.Firewall); d != "" {
 		t.Errorf("firewall (-want +got):\n%s", d)
 	}

@@ -55,7 +55,7 @@ p2pban.toml:2:25: jail.libp2p-flood.rules: no rule "go-libp2p/conection" (did yo
 p2pban.toml:1:1: jail.mine.rules: is missing; a jail needs it, unless it is a built-in one (BUILTIN)
 p2pban.toml:1:1: jail.mine.findtime: is missing; a jail needs it, unless it is a built-in one (BUILTIN)
 p2pban.toml:1:1: jail.mine.bantime: is missing; a jail needs it, unless it is a built-in one (BUILTIN)
-p2pban.toml:2:1: jail.mine.maxretry: 0: expected at least 1`},
+p2pban.toml:2:1: jail.mine.maxretry: 0: expected 1 to 281474976710656`},
 		{"no jail", map[string]string{"p2pban.toml": "[source.kubo]\nunit = \"ipfs.service\"\n"}, `
 p2pban.toml:1:1: jail: no jail is named, so nothing would be judged; add [jail.NAME]; built in, needing no keys, are BUILTIN`},
 		{"what a source reads", map[string]string{"p2pban.toml": jailOK + `[source.both]
@@ -109,14 +109,14 @@ p2pban.toml:6:1: jail.manual.name: "manual" is the name of the bans made by hand
 p2pban.toml:2:1: jail.libp2p-flood.memory: must be above zero; leave it out for its default
 p2pban.toml:3:1: jail.libp2p-flood.guardleast: must be above zero; leave it out for its default
 p2pban.toml:4:1: jail.libp2p-flood.factor: must be above zero; leave it out for its default
-p2pban.toml:6:1: jail.libp2p-flood.maxretry: 0: expected at least 1`},
+p2pban.toml:6:1: jail.libp2p-flood.maxretry: 0: expected 1 to 281474976710656`},
 		{"the fault is in the drop-in", map[string]string{
 			"p2pban.toml":     jailOK + "bantime = 1\n",
 			"p2pban.d/a.toml": "# comment\n[jail.libp2p-flood]\nbantime = \"1x\"\n",
-			"p2pban.d/b.toml": "[firewall]\nbackend = \"iptables\"\n",
+			"p2pban.d/b.toml": "[firewall]\nbackend = \"nftable\"\n",
 		}, `
 p2pban.d/a.toml:3:1: jail.libp2p-flood.bantime: "1x" has an unknown unit at "x"; units are ms, s, m, h, d and w
-p2pban.d/b.toml:2:1: firewall.backend: no backend is called "iptables"; did you mean "nftables"?`},
+p2pban.d/b.toml:2:1: firewall.backend: no backend is called "nftable"; did you mean "nftables"?`},
 		{"syntax errors of every file", map[string]string{
 			"p2pban.toml":     "[jail.x]\nfindtime = 3m\n",
 			"p2pban.d/a.toml": "[jail.x]\n[jail.x]\n",

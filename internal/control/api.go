@@ -47,10 +47,13 @@ type Status struct {
 	Now     time.Time `json:"now"`
 	Config  string    `json:"config"` // path, or "built-in defaults"
 	// Alarms is what needs a person, the most urgent first.
-	Alarms   []Alarm          `json:"alarms"`
-	Sources  []SourceStatus   `json:"sources"`
-	Jails    []JailStatus     `json:"jails"`
-	Firewall FirewallStatus   `json:"firewall"`
+	Alarms   []Alarm        `json:"alarms"`
+	Sources  []SourceStatus `json:"sources"`
+	Jails    []JailStatus   `json:"jails"`
+	Firewall FirewallStatus `json:"firewall"`
+	// Doors are the other places bans are brought to: a node's own filters, a
+	// deny list.
+	Doors    []FirewallStatus `json:"doors,omitempty"`
 	Lines    int64            `json:"lines"`
 	Events   int64            `json:"events"`
 	Rejected map[string]int64 `json:"rejected"`

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/p2pban/p2pban/firewall"
+	"github.com/p2pban/p2pban/internal/config"
+)
+
+// door is one place that bans are brought to. Each has an enforcer of its own,
+// so that one that fails holds no other up.
+type door struct {
+	name    string
+	backend firewall.Backend
+}
+
+// openDoors makes every door that is configured, the kernel's first. out is
+// where the print backend writes.
+func openDoors(cfg *config.Config, out io.Writer) ([]door, error) {
+	var doors []door
+	add := func(name string, b firewall.Backend, err error) error {
+		if err != nil {
+			return withHint(err)
+		}
+		doors = append(doors, door{name, b})
+		return nil
+	}
+	c := cfg.Firewall
+	var err error
+	if c.Backend != "none" {
+		name, b, openErr := openKernel(c, out)
+		err = add(name, b, openErr)
+	}
+	if err == nil && c.KuboAPI != "" {
+		b, openErr := firewall.NewKubo(firewall.KuboOptions{
+			API: c.KuboAPI, Authorization: c.KuboAuthorization,
+			File: filepath.Join(filepath.Dir(cfg.Daemon.State), "kubo-filters"),
+		})
+		err = add("kubo", b, openErr)
+	}
+	if err == nil && c.DenyFile != "" {
+		err = add("denyfile", firewall.NewDenyFile(c.DenyFile, nil), nil)
+	}
+	if err != nil {
+		closeDoors(doors)
+		return nil, err
+	}
+	return doors, nil
+}
+
+// openKernel makes the backend of the kernel's firewall.
+func openKernel(c config.Firewall, out io.Writer) (string, firewall.Backend, error) {
+	o := firewall.Options{Ports: c.Ports, Protocols: c.Protocols, KillSockets: c.KillSockets}
+	switch c.Backend {
+	case "print":
+		return "print", firewall.NewPrint(out), nil
+	case "nftables":
+		b, err := firewall.NewNFTables(o)
+		return "nftables", b, err
+	case "iptables":
+		b, err := firewall.NewIPTables(o)
+		return "iptables", b, err
+	}
+	b, name, err := firewall.Auto(o)
+	return name, b, err
+}
+
+func closeDoors(doors []door) {
+	for _, d := range doors {
+		d.backend.Close()
+	}
+}
+
+// withHint adds what an operator can do about a firewall's error.
+func withHint(err error) error {
+	if hint := firewall.Hint(err); hint != "" {
+		return fmt.Errorf("%w\n%s", err, hint)
+	}
+	return err
+}
