@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"bytes"
 	"cmp"
 	"flag"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"github.com/p2pban/p2pban/parser"
 )
 
-var workloads = flag.Int("workloads", 400, "random workloads for the model test")
+var workloads = flag.Int("workloads", 250, "random workloads for the model test")
 
 // model is the naive jail: it keeps every event of every host for ever, and
 // counts. It is one jail, without bounds.
@@ -251,4 +252,25 @@ func restarted(t testing.TB, s *Set) *Set {
 		t.Fatal(err)
 	}
 	return next
+}
+
+// TestSameEventsSameDecisions: two Sets, whose hash tables have different
+// seeds, decide alike and hold the same, also when they are full.
+func TestSameEventsSameDecisions(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		w := randomWorkload(r)
+		w.cfg.MaxHosts, w.cfg.MaxEvents, w.cfg.MaxBans = 1+r.IntN(6), 5+r.IntN(50), 1+r.IntN(4)
+		w.cfg.Guard = Guard{Least: 1 + r.IntN(3), Share: 0.3}
+		w.cfg.Widen = pick(r, 0, 2, 3)
+		a, b := mustSet(t, w.cfg), mustSet(t, w.cfg)
+		for i, ev := range w.events(r, 300) {
+			if x, y := essence(a.Observe(ev)), essence(b.Observe(ev)); x != y {
+				t.Fatalf("workload %d, event %d:\n%sand\n%s", seed, i, x, y)
+			}
+		}
+		if !bytes.Equal(a.Snapshot(), b.Snapshot()) {
+			t.Fatalf("workload %d: the snapshots differ", seed)
+		}
+	}
 }

@@ -50,6 +50,9 @@ func (s *Set) Restore(data []byte) (Restored, error) {
 	if d.err != nil {
 		return Restored{}, &SnapshotError{d.err}
 	}
+	for _, j := range s.jails {
+		s.bound(j) // which may be tighter now
+	}
 	return d.restored, nil
 }
 
