@@ -27,6 +27,7 @@ func journalReaders() map[string]func(string, [][]string) (journalReader, error)
 func eachReader(t *testing.T, test func(t *testing.T, start func(JournalOptions) *journalFollower)) {
 	for name, open := range journalReaders() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			test(t, func(o JournalOptions) *journalFollower {
 				t.Helper()
 				return followJournal(t, o, open)
@@ -123,6 +124,7 @@ func write(t *testing.T, w io.Writer, text string) {
 var allTime = time.Unix(0, 0)
 
 func TestJournalLive(t *testing.T) {
+	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		j := journaltest.Start(t)
 		node, other := j.Stream("node.service", "node"), j.Stream("other.service", "other")
@@ -149,6 +151,7 @@ func TestJournalLive(t *testing.T) {
 
 // A stop at any place, a rotation, and a start give every line once.
 func TestJournalResume(t *testing.T) {
+	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		j := journaltest.Start(t)
 		node := j.Stream("node.service", "node")
@@ -181,6 +184,7 @@ func TestJournalResume(t *testing.T) {
 
 // A source that was stopped before its first line begins where it began.
 func TestJournalResumeBeforeFirstLine(t *testing.T) {
+	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		j := journaltest.Start(t)
 		node := j.Stream("node.service", "node")
@@ -194,6 +198,7 @@ func TestJournalResumeBeforeFirstLine(t *testing.T) {
 }
 
 func TestJournalRotatesWhileFollowed(t *testing.T) {
+	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		j := journaltest.Start(t)
 		node := j.Stream("node.service", "node")
@@ -210,6 +215,7 @@ func TestJournalRotatesWhileFollowed(t *testing.T) {
 
 // The entry of the cursor was deleted meanwhile: nothing after it is skipped.
 func TestJournalCursorVacuumed(t *testing.T) {
+	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		j := journaltest.Start(t)
 		node := j.Stream("node.service", "node")
@@ -233,6 +239,7 @@ func TestJournalCursorVacuumed(t *testing.T) {
 
 // Whatever journald cuts, neither part is a believable line.
 func TestJournalCut(t *testing.T) {
+	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		j := journaltest.Start(t, "LineMax=1K")
 		node := j.Stream("node.service", "node")
@@ -272,6 +279,7 @@ func TestJournalCut(t *testing.T) {
 // A restart between a cut entry and its continuation makes no line of it, be
 // the place remembered or not.
 func TestJournalCutAcrossRestart(t *testing.T) {
+	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		j := journaltest.Start(t, "LineMax=1K")
 		node := j.Stream("node.service", "node")
@@ -306,6 +314,7 @@ func anewTime(t *testing.T, j *journaltest.Journald) time.Time {
 
 // What the native protocol brings may hold newlines and may be of any length.
 func TestJournalNativeMessages(t *testing.T) {
+	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		j := journaltest.Start(t)
 		f := start(JournalOptions{Matches: []string{"SYSLOG_IDENTIFIER=node"}, Directory: j.Directory()})
@@ -321,6 +330,7 @@ func TestJournalNativeMessages(t *testing.T) {
 }
 
 func TestJournalSuppressed(t *testing.T) {
+	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		// The burst is multiplied by what the free space allows, at least by 1
 		// (systemd, src/journal/journald-rate-limit.c).
@@ -353,6 +363,7 @@ func TestJournalSuppressed(t *testing.T) {
 
 // Journal files in a directory, as journal-remote writes them.
 func TestJournalDirectory(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678000, time.UTC)
 	var entries []journaltest.Entry

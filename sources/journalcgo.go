@@ -23,11 +23,21 @@ type libsystemd struct {
 	j *sdjournal.Journal
 	// ready is set when the journal stands on an entry not given yet.
 	ready bool
+	// busy is when the last entry came.
+	busy time.Time
 }
 
-// waitAtMost is how long the library waits for entries before it looks whether we
-// are to end. It can't be interrupted.
-const waitAtMost = 250 * time.Millisecond
+// journald tells of new entries at most every 250 ms, but they are in its files
+// at once. So while entries come we look ourselves; looking costs more than
+// being told (20 journal files: 0.6 % of a core against 0.08 %).
+const (
+	// waitIdle is how long the library waits to be told before it looks whether
+	// we are to end. It can't be interrupted.
+	waitIdle = 250 * time.Millisecond
+	// waitBusy replaces it for busyFor after an entry.
+	waitBusy = 20 * time.Millisecond
+	busyFor  = 10 * time.Second
+)
 
 func openLibsystemd(directory string, terms [][]string) (journalReader, error) {
 	open := sdjournal.NewJournal
@@ -154,6 +164,7 @@ func (l *libsystemd) next(ctx context.Context) ([]entry, error) {
 		all = append(all, e)
 		size += len(e.message)
 	}
+	l.busy = time.Now()
 	return all, l.setCursor(all)
 }
 
@@ -165,12 +176,16 @@ func (l *libsystemd) setCursor(all []entry) (err error) {
 }
 
 // wait returns when the journal may have grown, or files came or went (which
-// are treated alike: Next finds the way), at the latest after waitAtMost.
+// are treated alike: Next finds the way), at the latest after waitIdle.
 func (l *libsystemd) wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if r := l.j.Wait(waitAtMost); r < 0 {
+	atMost := waitIdle
+	if time.Since(l.busy) < busyFor {
+		atMost = waitBusy
+	}
+	if r := l.j.Wait(atMost); r < 0 {
 		return fmt.Errorf("waiting for the journal: %w", syscall.Errno(-r))
 	}
 	return ctx.Err()
