@@ -188,11 +188,28 @@ func captures() []capture {
 		{j + "js-02-denylist.log", js, []string{"203.0.113.66"}, nil, 0},
 		{j + "js-03-junk.log", js, []string{"203.0.113.77", "203.0.113.78", "203.0.113.79"}, nil, RiskMultistream},
 		{j + "js-04-attacker-text.log", js, []string{"203.0.113.80"}, []Reject{Forged}, RiskMultistream},
+		// The limits on all connections together name bystanders; the flooder's own
+		// connections that were let in end in a failed encryption.
+		{j + "js-05-maxconnections.log", js, nil, nil, 0},
+		{j + "js-06-incomingpending.log", js, []string{"203.0.113.50"}, nil, 0},
+		{j + "js-08-gater-denyPeer.log", js, nil, nil, 0},
+		{j + "js-09-ipv6-and-mapped.log", js, []string{"2001:db8::50"}, nil, 0},
+		{j + "js-13-ansi-colours.log", js, []string{"203.0.113.50"}, nil, 0},
+		{j + "js-21-relay-victim.log", js, nil, []Reject{Relayed}, 0},
 		{j + "js-07-gater-denyInbound.log", js, nil, nil, 0},
 		{j + "js-10-websocket.log", js, nil, nil, 0},
 		{j + "js-17-connection-manager-only.log", js, []string{"203.0.113.50"}, nil, 0},
 		{j + "js-19-outbound-junk.log", js, nil, nil, 0},
 		{j + "js-24-forged-line-exact.log", js, []string{"198.51.100.99", "203.0.113.80"}, nil, RiskMultistream},
+	}
+	// The replica of Rust nodes' events: 203.0.113.7 in all of them; the line
+	// that Forest's "Banning peer" breaks off has a field behind it.
+	rust := []string{
+		"rust-libp2p/upgrade", "rust-libp2p/length-prefix", "lighthouse/banned", "lighthouse/handshake",
+		"avail/handshake", "polkadot-sdk/handshake",
+	}
+	for format, risk := range map[string]Risks{"full": RiskDisplay, "compact": RiskDisplay, "ansi": RiskDisplay, "json": 0} {
+		list = append(list, capture{"captures/rust-tracing/rust-replica-tracing-subscriber-0.3.16-" + format + ".log", rust, []string{"203.0.113.7"}, nil, risk})
 	}
 	for _, name := range []string{
 		"v0.22.0-nocolor-direct", "v0.22.0-color-direct", "v0.22.0-json-direct", "v0.43.0-nocolor-direct",
@@ -248,8 +265,7 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
-// readCapture reads a file as a source would: what follows an unfinished piece
-// is cut too.
+// readCapture reads a file and counts what becomes of its lines.
 func readCapture(t *testing.T, p *Parser, file string, distrust Risks) (hosts map[string]int, reasons map[Reject]int, risks Risks) {
 	t.Helper()
 	hosts, reasons = map[string]int{}, map[Reject]int{}

@@ -124,11 +124,14 @@ func cutSyslogHead(s string) (payload string, ok bool) {
 	return payload, true
 }
 
-// isHostName tells whether s can be the host in a syslog line. A level's name
-// can't: Rust's tracing puts one where syslog puts the host.
+// levelNames are what loggers put where syslog puts the host. A line of such a
+// logger is no syslog line, or a stranger's "x: " at the start of its message
+// would pass for a tag.
+const levelNames = " trace debug info notice warn warning error fatal panic crit critical trc dbg inf ntc not wrn err ftl fat pnc trce debg erro "
+
+// isHostName tells whether s can be the host in a syslog line.
 func isHostName(s string) bool {
-	switch s {
-	case "TRACE", "DEBUG", "INFO", "WARN", "ERROR":
+	if isLevel(s) && strings.Contains(levelNames, " "+strings.ToLower(s)+" ") {
 		return false
 	}
 	if strings.Contains(s, ":") {

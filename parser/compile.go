@@ -168,7 +168,7 @@ func matchesText(re *syntax.Regexp) bool {
 func (p *pattern) needle() string {
 	best := ""
 	consider := func(literal string) {
-		for _, run := range strings.FieldsFunc(literal, escapable) {
+		for _, run := range strings.FieldsFunc(withoutKeys(literal), escapable) {
 			if len(run) > len(best) {
 				best = run
 			}
@@ -199,6 +199,21 @@ func (p *pattern) needle() string {
 		return ""
 	}
 	return best
+}
+
+// withoutKeys blots out the keys of key=value pairs in s: an encoder that
+// colours its lines puts sequences around them.
+func withoutKeys(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c != '=' {
+			continue
+		}
+		for ; i >= 0 && b[i] > ' '; i-- {
+			b[i] = 0
+		}
+	}
+	return string(b)
 }
 
 // escapable tells whether an encoder or carrier may write r in another way.

@@ -79,6 +79,12 @@ var displayWitnesses = [...]string{
 	" user_agent=", " agent_version=", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
 }
 
+// displayNeedles find those lines in colour too, which stands around a field's
+// name.
+var displayNeedles = [...]string{
+	"user_agent", "agent_version", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
+}
+
 // displaysPeerText tells whether the message holds a witness outside quotes,
 // between which tracing escapes.
 func displaysPeerText(message string) bool {

@@ -72,7 +72,7 @@ var risks = [...]risk{
 			},
 		},
 		formats: 1<<fmtTracingFull | 1<<fmtTracingCompact | 1<<fmtPolkadot | 1<<fmtLighthouse | 1<<fmtLighthouseSlog,
-		needles: displayWitnesses[:],
+		needles: displayNeedles[:],
 	},
 	{
 		Risk: Risk{
