@@ -40,6 +40,9 @@ func (l *loader) build(c *Config, n *node) {
 	if n, ok := top.get("daemon"); ok {
 		l.section("daemon", "daemon", n).daemon(&c.Daemon)
 	}
+	if n, ok := top.get("metrics"); ok {
+		l.section("metrics", "metrics", n).metrics(&c.Metrics)
+	}
 	top.done()
 }
 

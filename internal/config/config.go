@@ -44,6 +44,7 @@ type Config struct {
 	Jails    []jail.Config
 	Firewall Firewall
 	Daemon   Daemon
+	Metrics  Metrics
 	// Warnings are faults that keep nothing from working.
 	Warnings Problems
 }

@@ -100,6 +100,7 @@ func TestReferenceIsComplete(t *testing.T) {
 	note("", top)
 	note("firewall", top["firewall"])
 	note("daemon", top["daemon"])
+	note("metrics", top["metrics"])
 	for _, kind := range []string{"source", "jail"} {
 		for _, table := range top[kind].(map[string]any) {
 			note(kind+".*", table)
