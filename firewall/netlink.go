@@ -154,7 +154,10 @@ func (t Transaction) cut(bytes, messages int) [][]statement {
 }
 
 // batch collects the messages of one Flush.
-type batch struct{ conn *nftables.Conn }
+type batch struct {
+	conn     *nftables.Conn
+	elements []nftables.SetElement // room that calls share
+}
 
 func table() *nftables.Table {
 	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
@@ -317,17 +320,18 @@ func (r rule) expressions() []expr.Any {
 }
 
 func (s addElements) encode(b *batch) error {
-	return b.conn.SetAddElements(nftSet(s.id), nftElements(s.elements))
+	return b.conn.SetAddElements(nftSet(s.id), b.nftElements(s.id, s.elements))
 }
 
 func (s deleteElements) encode(b *batch) error {
-	return b.conn.SetDeleteElements(nftSet(s.id), nftElements(s.elements))
+	return b.conn.SetDeleteElements(nftSet(s.id), b.nftElements(s.id, s.elements))
 }
 
-func nftElements(in []element) []nftables.SetElement {
-	out := make([]nftables.SetElement, len(in))
-	for i, e := range in {
-		out[i] = nftables.SetElement{Key: e.addr.AsSlice(), Timeout: e.timeout}
+// nftElements translates; the result is good until the next call.
+func (b *batch) nftElements(id setID, in []element) []nftables.SetElement {
+	b.elements = b.elements[:0]
+	for i := range in {
+		b.elements = append(b.elements, nftables.SetElement{Key: in[i].key[:id.addrBits()/8], Timeout: in[i].timeout})
 	}
-	return out
+	return b.elements
 }

@@ -47,12 +47,14 @@ type elementsBySet struct {
 
 func sortBans(bans []Ban, now time.Time) (elementsBySet, error) {
 	out := elementsBySet{sets: map[setID][]element{}}
+	var last setID         // almost all bans go to one or two sets
+	var elements []element // of last
 	for _, b := range bans {
 		p, err := Clean(b.Prefix)
 		if err != nil {
 			return out, err
 		}
-		e := element{addr: p.Addr()}
+		e := newElement(p.Addr())
 		if !b.Until.IsZero() {
 			left := b.Until.Sub(now)
 			if left <= 0 {
@@ -62,8 +64,16 @@ func sortBans(bans []Ban, now time.Time) (elementsBySet, error) {
 			// The kernel counts in milliseconds and takes 0 for ever.
 			e.timeout = (left + time.Millisecond - 1).Truncate(time.Millisecond)
 		}
-		id := setOf(p)
-		out.sets[id] = append(out.sets[id], e)
+		if id := setOf(p); id != last {
+			if len(elements) > 0 {
+				out.sets[last] = elements
+			}
+			last, elements = id, out.sets[id]
+		}
+		elements = append(elements, e)
+	}
+	if len(elements) > 0 {
+		out.sets[last] = elements
 	}
 	return out, nil
 }
@@ -175,17 +185,17 @@ func permanent(prefixes []netip.Prefix) []Ban {
 	return out
 }
 
-// dedup keeps the last element of each address, in order of first appearance:
+// dedup keeps the last element of each key, in order of first appearance:
 // deleting one element twice in a transaction fails.
 func dedup(in []element) []element {
-	index := make(map[netip.Addr]int, len(in))
-	out := in[:0:0]
+	index := make(map[[16]byte]int32, len(in))
+	out := in[:0]
 	for _, e := range in {
-		if i, ok := index[e.addr]; ok {
+		if i, ok := index[e.key]; ok {
 			out[i] = e
 			continue
 		}
-		index[e.addr] = len(out)
+		index[e.key] = int32(len(out))
 		out = append(out, e)
 	}
 	return out

@@ -48,10 +48,23 @@ type (
 // up to 1638 fit.
 const maxElements = 1000
 
-// element is one member of a set of bans.
+// element is one member of a set of bans. It holds no pointer, so that a
+// million of them cost the garbage collector nothing.
 type element struct {
-	addr    netip.Addr    // the prefix's first address
+	key     [16]byte      // the prefix's first address; IPv4 has the first four bytes
 	timeout time.Duration // zero: permanent
+}
+
+func newElement(a netip.Addr) (e element) {
+	copy(e.key[:], a.AsSlice())
+	return e
+}
+
+func (s setID) addrOf(e element) netip.Addr {
+	if s.v6 {
+		return netip.AddrFrom16(e.key)
+	}
+	return netip.AddrFrom4([4]byte(e.key[:4]))
 }
 
 // Transaction is one atomic change of the firewall, as a value: String is the

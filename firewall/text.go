@@ -87,7 +87,7 @@ func (s addElements) appendText(b []byte) []byte {
 	b = fmt.Appendf(b, "add element %s%s { ", target, s.id)
 	for i, e := range s.elements {
 		b = separate(b, i)
-		b = e.addr.AppendTo(b)
+		b = s.id.addrOf(e).AppendTo(b)
 		if e.timeout > 0 {
 			b = append(b, " timeout "...)
 			b = appendTimeout(b, e.timeout)
@@ -100,7 +100,7 @@ func (s deleteElements) appendText(b []byte) []byte {
 	b = fmt.Appendf(b, "delete element %s%s { ", target, s.id)
 	for i, e := range s.elements {
 		b = separate(b, i)
-		b = e.addr.AppendTo(b)
+		b = s.id.addrOf(e).AppendTo(b)
 	}
 	return append(b, " }\n"...)
 }
