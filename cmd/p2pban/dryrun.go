@@ -101,7 +101,6 @@ type dryRunPrinter interface {
 
 type dryRunText struct {
 	w      io.Writer
-	bans   int
 	headed bool
 }
 

@@ -41,7 +41,6 @@ var (
 type lab struct {
 	t      *testing.T
 	dir    string
-	toml   string
 	client *control.Client
 	log    *logBuffer
 	stop   func()
