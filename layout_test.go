@@ -22,17 +22,20 @@ var mayImport = map[string][]string{
 	"firewall": {},
 	"jail":     {"parser"},
 
-	"internal/control": {},
-	"internal/state":   {"jail"},
-	"internal/config":  {"parser", "jail", "firewall", "internal/control"},
+	"internal/control":    {},
+	"internal/metrics":    {},
+	"internal/journallog": {},
+	"internal/state":      {"jail"},
+	"internal/config":     {"parser", "jail", "firewall", "internal/control"},
 	"internal/agent": {"sources", "parser", "jail", "firewall",
-		"internal/config", "internal/control", "internal/state"},
+		"internal/config", "internal/control", "internal/state", "internal/metrics"},
 
+	"internal/conformance": {"parser"},
 	"internal/netnstest":   {},
 	"internal/journaltest": {},
 
 	"cmd/p2pban": {"sources", "jail", "firewall", "parser",
-		"internal/agent", "internal/config", "internal/control"},
+		"internal/agent", "internal/config", "internal/conformance", "internal/control"},
 }
 
 type goPackage struct {

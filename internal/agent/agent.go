@@ -19,6 +19,7 @@ import (
 	"github.com/p2pban/p2pban/firewall"
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/internal/metrics"
 	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
 	"github.com/p2pban/p2pban/sources"
@@ -55,6 +56,9 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if a.metrics, err = listenMetrics(cfg.Metrics); err != nil {
+		return err
+	}
 	return a.run(ctx, listener)
 }
 
@@ -63,6 +67,7 @@ type agent struct {
 	engine    *engine
 	desk      *desk
 	protected protected
+	metrics   net.Listener // nil when none are served
 	log       *slog.Logger
 	reload    <-chan os.Signal
 }
@@ -102,7 +107,7 @@ func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
 		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
 		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()),
 		checkpoints: make(chan state.Checkpoint), cursors: saved.Checkpoint.Cursors,
-		watched: map[string]watched{},
+		watched: map[string]watched{}, notify: newNotifier(o.Log),
 	}
 	if e.cursors == nil {
 		e.cursors = map[string]string{}
@@ -152,6 +157,10 @@ func (a *agent) run(ctx context.Context, l net.Listener) error {
 	}
 	server := &control.Server{Listener: l, Daemon: a.desk, Log: a.log}
 	group.Go(func() error { return server.Run(ctx) })
+	if a.metrics != nil {
+		m := &metrics.Server{Listener: a.metrics, Gather: a.engine.snapshot, Log: a.log}
+		group.Go(func() error { return m.Run(ctx) })
+	}
 	group.Go(func() error { return a.reloads(ctx) })
 	// systemd ignores it where the unit is not of Type=notify.
 	daemon.SdNotify(false, daemon.SdNotifyReady)

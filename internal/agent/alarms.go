@@ -17,9 +17,6 @@ type alarms struct {
 	active  map[string]control.Alarm // by kind and subject
 }
 
-// urgency orders the kinds: what lets attackers through or bans the innocent first.
-var urgency = []string{"firewall", "forgeable", "guard", "after-ban", "source", "state"}
-
 // set raises the alarm about subject while what is not empty, and clears it
 // otherwise. A standing alarm whose text changes keeps its beginning.
 func (a *alarms) set(now time.Time, kind, subject, what, fix string) {
@@ -29,6 +26,7 @@ func (a *alarms) set(now time.Time, kind, subject, what, fix string) {
 	case what == "" && standing:
 		delete(a.active, key)
 		a.log.Info("alarm over", "kind", kind, "was", old.What)
+		a.publish(control.Event{Type: "alarm-over", Time: now, Alarm: &old})
 	case what != "" && !standing:
 		alarm := control.Alarm{Kind: kind, Since: now, What: what, Fix: fix}
 		a.active[key] = alarm
@@ -40,11 +38,14 @@ func (a *alarms) set(now time.Time, kind, subject, what, fix string) {
 	}
 }
 
+// ofSources are the kinds whose subject begins with a source's name.
+var ofSources = []string{"source", "forgeable", "silent", "unrecognised", "lag", "suppressed"}
+
 // drop forgets the alarms of a source that is no more.
 func (a *alarms) drop(source string) {
 	for key := range a.active {
 		kind, subject, _ := strings.Cut(key, "\x00")
-		if name, _, _ := strings.Cut(subject, " "); name == source && (kind == "source" || kind == "forgeable") {
+		if name, _, _ := strings.Cut(subject, " "); name == source && slices.Contains(ofSources, kind) {
 			delete(a.active, key)
 		}
 	}
@@ -57,7 +58,7 @@ func (a *alarms) list() []control.Alarm {
 		out = append(out, al)
 	}
 	slices.SortFunc(out, func(x, y control.Alarm) int {
-		if d := slices.Index(urgency, x.Kind) - slices.Index(urgency, y.Kind); d != 0 {
+		if d := slices.Index(control.AlarmKinds, x.Kind) - slices.Index(control.AlarmKinds, y.Kind); d != 0 {
 			return d
 		}
 		if d := x.Since.Compare(y.Since); d != 0 {

@@ -15,6 +15,7 @@ const eventBacklog = 256
 type bus struct {
 	mu   sync.Mutex
 	subs map[*subscriber]struct{} // guarded by mu
+	lost int64                    // guarded by mu: what slow subscribers missed
 }
 
 type subscriber struct {
@@ -48,8 +49,16 @@ func (b *bus) publish(e control.Event) {
 		}
 		if s.lost > 0 || !s.offer(e) {
 			s.lost++
+			b.lost++
 		}
 	}
+}
+
+// lostEvents is what all subscribers there were have missed.
+func (b *bus) lostEvents() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost
 }
 
 func (s *subscriber) offer(e control.Event) bool {

@@ -67,10 +67,12 @@ func (e *engine) saveCheckpoints(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case c := <-e.checkpoints:
+			began := time.Now()
 			err := e.store.Checkpoint(ctx, c)
+			took := time.Since(began)
 			e.saving.Store(false)
 			if ctx.Err() == nil {
-				e.ask(ctx, func() { e.noteSave(err) })
+				e.ask(ctx, func() { e.noteSave(err); e.noteCheckpoint(err, took) })
 			}
 		}
 	}
@@ -81,7 +83,9 @@ func (e *engine) saveCheckpoints(ctx context.Context) error {
 func (e *engine) save(ctx context.Context, decisions []jail.Decision) {
 	all := append(e.unsaved, decisions...)
 	// The decisions are made; a daemon that is being stopped still saves them.
+	began := time.Now()
 	err := e.store.SaveDecisions(context.WithoutCancel(ctx), all)
+	e.saves.took.Observe(time.Since(began))
 	e.noteSave(err)
 	e.unsaved = nil
 	if err != nil {

@@ -44,6 +44,9 @@ type engine struct {
 	sources   []*source
 	alarms    alarms
 	watched   map[string]watched // by jail
+	recent    recentHosts
+	saves     saves
+	notify    notifier
 
 	batches  chan sources.Batch // from the sources; never closed
 	requests chan func()        // from control and enforcers; never closed
@@ -86,6 +89,7 @@ func (e *engine) Run(ctx context.Context) error {
 			now := e.now()
 			e.advance(ctx, now)
 			e.watch(now)
+			e.notify.tick(now, e.summary)
 			if e.checkpointDue || now.Sub(lastCheckpoint) >= checkpointEvery {
 				if e.offerCheckpoint() {
 					e.checkpointDue, lastCheckpoint = false, now
@@ -122,8 +126,11 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 	var decisions []jail.Decision
 	for _, l := range b.Lines {
 		src.lastLine = now
-		if ev, ok := r.read(l, now); ok {
+		ev, ok := r.read(l, now)
+		src.flow.note(&l, &r.result, now)
+		if ok {
 			src.lastEvent = now
+			e.recent.add(ev.Host)
 			decisions = append(decisions, e.jails.Observe(*ev)...)
 		}
 	}

@@ -36,7 +36,7 @@ func (d *desk) adopt(cfg *config.Config, refused error) {
 		return
 	}
 	next := *cfg
-	next.Firewall, next.Daemon = d.running.Firewall, d.running.Daemon
+	next.Firewall, next.Daemon, next.Metrics = d.running.Firewall, d.running.Daemon, d.running.Metrics
 	d.running = &next
 }
 
@@ -64,6 +64,9 @@ func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*con
 	}
 	if old.Daemon != cfg.Daemon {
 		reply.Changes = append(reply.Changes, "[daemon] changed and takes effect at the next start of the daemon")
+	}
+	if old.Metrics != cfg.Metrics {
+		reply.Changes = append(reply.Changes, "[metrics] changed and takes effect at the next start of the daemon")
 	}
 	return reply, nil
 }
@@ -110,7 +113,7 @@ func sameLog(a, b config.Source) bool {
 
 // adopt takes over how the lines are to be read.
 func (s *source) adopt(n *source) {
-	s.spec, s.parser = n.spec, n.parser
+	s.spec, s.parser, s.ruleset = n.spec, n.parser, n.ruleset
 	for _, r := range s.streams {
 		r.parser, r.trust = n.parser, n.spec.Trust
 	}

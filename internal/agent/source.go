@@ -33,6 +33,8 @@ type source struct {
 	tally               Tally // of streams that were forgotten
 	lastLine, lastEvent time.Time
 	risks               parser.Risks
+	flow                flow
+	ruleset             *parser.Ruleset
 
 	mu     sync.Mutex
 	failed string // guarded by mu: why Run ended, until it runs again
@@ -172,8 +174,12 @@ func (s *source) status() control.SourceStatus {
 		Name: s.spec.Name, What: s.reads.String(), State: s.state(st),
 		Lines: t.Lines, Events: t.Events, Cut: int64(st.Cut),
 		LastLine: optional(s.lastLine), LastEvent: optional(s.lastEvent), Lag: st.Lag,
+		LastRecognised: optional(s.flow.recognised.last), Suppressed: int64(st.Suppressed),
 	}
 }
+
+// stateReading is the state of a source that is read.
+const stateReading = "reading"
 
 // state says in words whether the source is being read.
 func (s *source) state(st sources.Stats) string {
@@ -185,5 +191,5 @@ func (s *source) state(st sources.Stats) string {
 	case len(st.Following) == 0 && len(st.Waiting) > 0:
 		return "waiting for " + strings.Join(st.Waiting, ", ")
 	}
-	return "reading"
+	return stateReading
 }

@@ -14,7 +14,7 @@ func (e *engine) newSource(spec config.Source, cfg *config.Config) (*source, err
 	if err != nil {
 		return nil, err
 	}
-	s := &source{spec: spec, log: e.log, parser: p, streams: map[string]*reader{}}
+	s := &source{spec: spec, log: e.log, parser: p, streams: map[string]*reader{}, flow: newFlow(e.now()), ruleset: cfg.Ruleset}
 	return s, s.open(e.cursors[spec.Name])
 }
 

@@ -38,14 +38,15 @@ func (e *engine) watch(now time.Time) {
 }
 
 func (e *engine) watchSource(now time.Time, s *source) {
-	what := ""
-	if state := s.state(s.stats()); state != "reading" {
+	what, st := "", s.stats()
+	if state := s.state(st); state != stateReading {
 		what = fmt.Sprintf("source %s: %s", s.spec.Name, state)
 	}
 	e.alarms.set(now, "source", s.spec.Name, what, "`p2pban check` says what is missing; reading begins by itself once it is there")
 	for _, r := range s.risks.Info() {
 		e.alarms.set(now, "forgeable", s.spec.Name+" "+r.Name, forgeable(s, r), "close the hole: "+r.Setting)
 	}
+	e.watchFlow(now, s, st)
 }
 
 // forgeable says what a hole in a source means now.

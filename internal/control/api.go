@@ -62,11 +62,18 @@ type Status struct {
 
 // Alarm is one thing that is wrong now, with its cause and its cure.
 type Alarm struct {
-	// Kind is a fixed word: "firewall", "state", "source", "after-ban", "forgeable", "guard".
+	// Kind is one of AlarmKinds.
 	Kind  string    `json:"kind"`
 	Since time.Time `json:"since"`
 	What  string    `json:"what"`
 	Fix   string    `json:"fix,omitempty"`
+}
+
+// AlarmKinds are the words for Alarm.Kind, the most urgent first: what lets
+// attackers through or bans the innocent, then what makes the daemon blind.
+var AlarmKinds = []string{
+	"firewall", "forgeable", "guard", "after-ban",
+	"source", "suppressed", "unrecognised", "silent", "lag", "state",
 }
 
 // SourceStatus is one log source.
@@ -81,6 +88,11 @@ type SourceStatus struct {
 	Cut       int64      `json:"cut"`
 	LastLine  *time.Time `json:"last_line"`
 	LastEvent *time.Time `json:"last_event"`
+	// LastRecognised is when a line last was a record that a rule knows,
+	// whether or not it accused anybody.
+	LastRecognised *time.Time `json:"last_recognised"`
+	// Suppressed counts messages that journald threw away (its rate limit).
+	Suppressed int64 `json:"suppressed,omitempty"`
 	// Lag is how many bytes are waiting to be read, where the source knows.
 	Lag int64 `json:"lag_bytes"`
 }
@@ -183,7 +195,8 @@ type ReloadReply struct {
 
 // Event is one line of GET /v1/events.
 type Event struct {
-	// Type is "ban", "unban", "held" (by the eclipse guard), "alarm" or "lost".
+	// Type is "ban", "unban", "held" (by the eclipse guard), "alarm",
+	// "alarm-over" or "lost".
 	Type string    `json:"type"`
 	Time time.Time `json:"time"`
 	Ban  *Ban      `json:"ban,omitempty"`
@@ -192,6 +205,23 @@ type Event struct {
 	// Lost says how many events this reader missed by being slow.
 	Lost int64 `json:"lost,omitempty"`
 }
+
+// Past is one decision of the history.
+type Past struct {
+	// Action is "ban", "unban" or "held".
+	Action string `json:"action"`
+	Ban
+}
+
+// Bounds of lists that are asked for with a limit.
+const (
+	// DefaultHistory is how many decisions are given when nothing is said,
+	// MaxHistory the most that are.
+	DefaultHistory = 100
+	MaxHistory     = 10_000
+	// MaxNearest bounds the hosts of GET /v1/nearest.
+	MaxNearest = 64
+)
 
 // Error is what every refused request is answered with.
 type Error struct {
@@ -214,6 +244,12 @@ type Daemon interface {
 	// Jail describes one jail, Host what every jail knows of a host.
 	Jail(ctx context.Context, name string) (*JailDetail, error)
 	Host(ctx context.Context, target string) ([]HostStatus, error)
+	// History gives past decisions, newest first, at most limit: about target,
+	// networks around it and hosts in it, or all if target is empty.
+	History(ctx context.Context, target string, limit int) ([]Past, error)
+	// Nearest gives at most limit hosts with failures in a window, of those
+	// seen lately, the one that is nearest to its ban first.
+	Nearest(ctx context.Context, limit int) ([]HostStatus, error)
 	// Bans calls yield for each ban in force, of one jail if named, by prefix.
 	Bans(ctx context.Context, jail string, yield func(Ban) error) error
 	Ban(ctx context.Context, r BanRequest) ([]Ban, error)

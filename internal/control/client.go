@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"syscall"
 )
 
@@ -43,6 +44,18 @@ func (c *Client) Jail(ctx context.Context, name string) (*JailDetail, error) {
 // Host asks what every jail knows of a host.
 func (c *Client) Host(ctx context.Context, target string) ([]HostStatus, error) {
 	return ask[[]HostStatus](ctx, c, http.MethodGet, "/v1/host?addr="+url.QueryEscape(target), nil)
+}
+
+// History asks for past decisions, newest first, at most limit, about target or
+// about all if that is empty.
+func (c *Client) History(ctx context.Context, target string, limit int) ([]Past, error) {
+	q := url.Values{"addr": {target}, "limit": {strconv.Itoa(limit)}}
+	return ask[[]Past](ctx, c, http.MethodGet, "/v1/history?"+q.Encode(), nil)
+}
+
+// Nearest asks for the hosts nearest to their bans, at most limit.
+func (c *Client) Nearest(ctx context.Context, limit int) ([]HostStatus, error) {
+	return ask[[]HostStatus](ctx, c, http.MethodGet, "/v1/nearest?limit="+strconv.Itoa(limit), nil)
 }
 
 // Ban puts a host, prefix or multiaddr out.

@@ -36,6 +36,19 @@ func (d *desk) Jail(_ context.Context, name string) (*JailDetail, error) {
 func (d *desk) Host(_ context.Context, target string) ([]HostStatus, error) {
 	return []HostStatus{{Jail: target}}, nil
 }
+func (d *desk) History(_ context.Context, target string, limit int) ([]Past, error) {
+	if target == "nobody" {
+		return nil, &Error{Status: http.StatusBadRequest, What: "nobody is no address"}
+	}
+	past := []Past{}
+	for i, b := range d.bans[:min(limit, len(d.bans))] {
+		past = append(past, Past{Action: []string{"ban", "held"}[i%2], Ban: b})
+	}
+	return past, nil
+}
+func (d *desk) Nearest(_ context.Context, limit int) ([]HostStatus, error) {
+	return []HostStatus{{Jail: "a", Failures: int64(limit), Allowed: 9000}}, nil
+}
 func (d *desk) Bans(_ context.Context, jail string, yield func(Ban) error) error {
 	for _, b := range d.bans {
 		if jail != "" && b.Jail != jail {

@@ -23,8 +23,17 @@ var ErrRunning = errors.New("another p2pban is running")
 // and refuses (ErrRunning) one that somebody does; anything else that stands
 // at the path is left alone.
 func Listen(path string) (net.Listener, error) {
+	l, err := ListenUnix(path)
+	if err != nil {
+		return nil, fmt.Errorf("the control socket ([daemon] socket): %w", err)
+	}
+	return l, nil
+}
+
+// ListenUnix is Listen for any socket that root and Group may use.
+func ListenUnix(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("making the directory of the control socket: %w", err)
+		return nil, err
 	}
 	if err := removeDead(path); err != nil {
 		return nil, err
@@ -35,7 +44,7 @@ func Listen(path string) (net.Listener, error) {
 	l, err := net.Listen("unix", path)
 	syscall.Umask(old)
 	if err != nil {
-		return nil, fmt.Errorf("opening the control socket: %w", err)
+		return nil, err
 	}
 	if err := openToGroup(path); err != nil {
 		l.Close()
@@ -51,10 +60,10 @@ func removeDead(path string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("looking at the control socket: %w", err)
+		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is in the way of the control socket and is no socket: move it, or set another path as socket in [daemon]", path)
+		return fmt.Errorf("%s is in the way and is no socket: move it, or set another path", path)
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
@@ -62,10 +71,10 @@ func removeDead(path string) error {
 		return fmt.Errorf("%w on %s", ErrRunning, path)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("asking who is on the control socket: %w", err)
+		return fmt.Errorf("asking who is on %s: %w", path, err)
 	}
 	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("removing a dead control socket: %w", err)
+		return fmt.Errorf("removing a dead socket: %w", err)
 	}
 	return nil
 }
@@ -78,11 +87,11 @@ func openToGroup(path string) error {
 			return fmt.Errorf("group %s has the odd id %q", Group, g.Gid)
 		}
 		if err := os.Chown(path, -1, gid); err != nil && !errors.Is(err, fs.ErrPermission) {
-			return fmt.Errorf("giving the control socket to group %s: %w", Group, err)
+			return fmt.Errorf("giving %s to group %s: %w", path, Group, err)
 		}
 	}
 	if err := os.Chmod(path, 0o660); err != nil {
-		return fmt.Errorf("setting the control socket's mode: %w", err)
+		return fmt.Errorf("setting the mode of %s: %w", path, err)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -57,6 +59,12 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/status", reply(func(ctx context.Context, _ struct{}) (*Status, error) { return s.Daemon.Status(ctx) }))
 	mux.HandleFunc("GET /v1/jail", query("name", s.Daemon.Jail))
 	mux.HandleFunc("GET /v1/host", query("addr", s.Daemon.Host))
+	mux.HandleFunc("GET /v1/history", limited(DefaultHistory, MaxHistory, func(ctx context.Context, q url.Values, limit int) ([]Past, error) {
+		return s.Daemon.History(ctx, q.Get("addr"), limit)
+	}))
+	mux.HandleFunc("GET /v1/nearest", limited(MaxNearest, MaxNearest, func(ctx context.Context, _ url.Values, limit int) ([]HostStatus, error) {
+		return s.Daemon.Nearest(ctx, limit)
+	}))
 	mux.HandleFunc("POST /v1/ban", reply(s.Daemon.Ban))
 	mux.HandleFunc("POST /v1/unban", reply(s.Daemon.Unban))
 	mux.HandleFunc("POST /v1/reload", reply(func(ctx context.Context, _ struct{}) (*ReloadReply, error) { return s.Daemon.Reload(ctx) }))
@@ -64,7 +72,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/events", s.events)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &Error{Status: http.StatusNotFound, What: fmt.Sprintf("there is no %s %s", r.Method, r.URL.Path),
-			Hint: "GET /v1/status, /v1/jail?name=, /v1/host?addr=, /v1/bans, /v1/events; POST /v1/ban, /v1/unban, /v1/reload"})
+			Hint: "GET /v1/status, /v1/jail?name=, /v1/host?addr=, /v1/history?addr=&limit=, /v1/nearest?limit=, /v1/bans, /v1/events; POST /v1/ban, /v1/unban, /v1/reload"})
 	})
 	return mux
 }
@@ -103,6 +111,22 @@ func reply[In, Out any](call func(context.Context, In) (Out, error)) http.Handle
 func query[Out any](name string, call func(context.Context, string) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, func(ctx context.Context) (Out, error) { return call(ctx, r.URL.Query().Get(name)) })
+	}
+}
+
+// limited serves a list of which at most limit entries are asked for.
+func limited[Out any](standard, most int, call func(context.Context, url.Values, int) (Out, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q, limit := r.URL.Query(), standard
+		if text := q.Get("limit"); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 || n > most {
+				refuse(w, &Error{Status: http.StatusBadRequest, What: fmt.Sprintf("limit is %q; want a number from 1 to %d", text, most)})
+				return
+			}
+			limit = n
+		}
+		answer(w, r, func(ctx context.Context) (Out, error) { return call(ctx, q, limit) })
 	}
 }
 

@@ -1,0 +1,133 @@
+package agent
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/p2pban/p2pban/internal/metrics"
+	"github.com/p2pban/p2pban/parser"
+)
+
+// inbound is the first of directions.
+const inbound = 0
+
+// What the node says of itself is counted under these words and no others.
+var (
+	directions = [...]string{"inbound", "outbound", "other"}
+	// failureKinds are where a handshake failed; "upgrade" is before the
+	// security handshake, or in it without a word in which.
+	failureKinds = [...]string{"noise", "tls", "upgrade", "other"}
+	// transportNames begins with the names that a multiaddr's components have.
+	transportNames = [...]string{"tcp", "quic-v1", "quic", "ws", "wss", "webtransport", "webrtc", "udp", "circuit", "other"}
+)
+
+// nodeCounts is what a node's lines say of the node: connections established
+// and handshakes failed, a line that stands for a hundred as a hundred.
+type nodeCounts struct {
+	established [len(directions)][len(transportNames)]int64
+	failed      [len(failureKinds)][len(transportNames)]int64
+}
+
+// The canonical record of go-libp2p (core/canonicallog, LogPeerStatus) speaks of
+// every connection, whether or not a rule in force calls it an offence.
+const peerStatus = "CANONICAL_PEER_STATUS"
+
+// note counts a line that was recognised.
+func (n *nodeCounts) note(res *parser.Result) {
+	if res.Record.Tag == peerStatus {
+		n.canonical(&res.Record)
+		return
+	}
+	if res.Rule == nil || res.Reject != parser.Accepted {
+		return
+	}
+	ev := &res.Event
+	_, offence, _ := strings.Cut(ev.Rule, "/")
+	t := transportOf(ev.Addr)
+	switch offence {
+	case "connection":
+		n.established[inbound][t] += ev.Weight
+	case "handshake":
+		n.failed[index(failureKinds[:], "other")][t] += ev.Weight
+	case "upgrade", "encryption", "length-prefix":
+		n.failed[index(failureKinds[:], "upgrade")][t] += ev.Weight
+	}
+}
+
+func (n *nodeCounts) canonical(r *parser.Record) {
+	addr, _ := r.Get("addr")
+	t, weight := transportOf(addr), sampleRate(r)
+	if status, _ := r.Get("connection_status"); status == "established" {
+		dir, _ := r.Get("dir")
+		n.established[index(directions[:], dir)][t] += weight
+	} else if kind, ok := r.Get("handshake_failure"); ok {
+		n.failed[index(failureKinds[:], kind)][t] += weight
+	}
+}
+
+// sampleRate is how many events a canonical record stands for.
+func sampleRate(r *parser.Record) int64 {
+	text, _ := r.Get("sample_rate")
+	if rate, err := strconv.ParseInt(text, 10, 32); err == nil && 1 <= rate && rate <= parser.MaxWeight {
+		return rate
+	}
+	return 1
+}
+
+// index finds a word in a closed list whose last is "other".
+func index(list []string, word string) int {
+	for i := range list {
+		if list[i] == word {
+			return i
+		}
+	}
+	return len(list) - 1
+}
+
+// transportOf names the transport of a multiaddr by its component nearest to
+// the end that names one: what is said last is what the peer spoke.
+func transportOf(addr string) int {
+	name, tls := "", false
+	for rest := addr; rest != ""; {
+		var c string
+		c, rest, _ = strings.Cut(rest, "/")
+		switch c {
+		case "p2p-circuit":
+			return index(transportNames[:], "circuit")
+		case "tls":
+			tls = true
+		case "webrtc-direct", "webrtc":
+			name = "webrtc"
+		case "ws":
+			if name = "ws"; tls { // /tls/ws is what /wss abbreviates
+				name = "wss"
+			}
+		case "tcp", "udp", "quic", "quic-v1", "wss", "webtransport":
+			name = c
+		}
+	}
+	return index(transportNames[:], name)
+}
+
+// connections and failures give what was counted, without what never was.
+func (n *nodeCounts) connections() (out []metrics.Connections) {
+	for d, byTransport := range n.established {
+		for t, count := range byTransport {
+			if count > 0 {
+				out = append(out, metrics.Connections{Direction: directions[d], Transport: transportNames[t], N: count})
+			}
+		}
+	}
+	return out
+}
+
+func (n *nodeCounts) failures() (out []metrics.HandshakeFailures) {
+	for k, byTransport := range n.failed {
+		for t, count := range byTransport {
+			if count > 0 {
+				out = append(out, metrics.HandshakeFailures{Kind: failureKinds[k], Transport: transportNames[t], N: count})
+			}
+		}
+	}
+	return out
+}
