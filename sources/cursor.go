@@ -28,6 +28,9 @@ type fileEntry struct {
 	First string `json:"first,omitempty"`
 	Tail  string `json:"tail,omitempty"`
 	At    int64  `json:"at"`
+	// Split are the streams of a container whose next line continues a split
+	// one: without them, a restart would make a believable line of it.
+	Split pieces `json:"split,omitempty"`
 }
 
 func (e fileEntry) place() place {
@@ -55,9 +58,12 @@ func parseFileCursor(text string) (fileCursor, error) {
 
 // encode returns the generation's entry. It is kept until the generation moves,
 // for every batch carries the entries of all files.
-func (g *generation) encode(path string) []byte {
-	if g.encoded == nil || g.encodedFor != path {
+func (g *generation) encode(path string, split *pieces) []byte {
+	if g.encoded == nil || g.encodedFor != path || split != nil {
 		e := fileEntry{Path: path, Dev: g.id.dev, Ino: g.id.ino, First: g.first, Tail: g.tail, At: g.at.Load()}
+		if split != nil {
+			e.Split = *split
+		}
 		b, err := json.Marshal(e)
 		if err != nil { // a struct of strings and numbers always marshals
 			panic(err)
@@ -67,8 +73,17 @@ func (g *generation) encode(path string) []byte {
 	return g.encoded
 }
 
+// split returns the streams that have a split line, by path.
+func (c fileCursor) split() map[string]*pieces {
+	split := map[string]*pieces{}
+	for _, e := range c.Files {
+		split[e.Path] = &e.Split
+	}
+	return split
+}
+
 // encodeCursor joins the entries of all chains.
-func encodeCursor(chains []*chain) string {
+func encodeCursor(chains []*chain, split map[string]*pieces) string {
 	b := []byte(`{"v":` + strconv.Itoa(cursorVersion) + `,"files":[`)
 	empty := len(b)
 	for _, c := range chains {
@@ -76,7 +91,7 @@ func encodeCursor(chains []*chain) string {
 			if len(b) > empty {
 				b = append(b, ',')
 			}
-			b = append(b, g.encode(c.path)...)
+			b = append(b, g.encode(c.path, split[c.path])...)
 		}
 	}
 	return string(append(b, ']', '}'))

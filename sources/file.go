@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -36,7 +32,11 @@ type FileOptions struct {
 // File follows files through their rotations.
 type File struct {
 	meter
-	opts   FileOptions
+	opts    FileOptions
+	kind    string
+	finders []finder
+	// unwrap is set when the lines carry a container runtime's frame.
+	unwrap bool
 	cursor fileCursor
 	// linger and deleted are lingerTime and deletedTime, notify is newNotifier;
 	// tests have no time to wait and inotify to spare.
@@ -72,12 +72,23 @@ func NewFile(o FileOptions) (*File, error) {
 	if len(o.Patterns) == 0 {
 		return nil, errors.New("no file named")
 	}
-	o.Patterns = slices.Clone(o.Patterns)
-	for i, p := range o.Patterns {
-		if err := checkPattern(p); err != nil {
+	var finders []finder
+	for _, p := range o.Patterns {
+		fi, err := newPattern(p)
+		if err != nil {
 			return nil, err
 		}
-		o.Patterns[i] = filepath.Clean(p)
+		finders = append(finders, fi)
+	}
+	return newFile(o, "file", finders)
+}
+
+// newFile is NewFile for whatever finds the files.
+func newFile(o FileOptions, kind string, finders []finder) (*File, error) {
+	for _, fi := range finders {
+		if err := checkFound(fi); err != nil {
+			return nil, err
+		}
 	}
 	cursor, err := parseFileCursor(o.Cursor)
 	if err != nil {
@@ -88,6 +99,8 @@ func NewFile(o FileOptions) (*File, error) {
 	}
 	return &File{
 		opts:    o,
+		kind:    kind,
+		finders: finders,
 		cursor:  cursor,
 		linger:  lingerTime,
 		deleted: deletedTime,
@@ -96,61 +109,14 @@ func NewFile(o FileOptions) (*File, error) {
 	}, nil
 }
 
-// checkPattern fails if a file of the pattern exists and none can be read.
-func checkPattern(pattern string) error {
-	if _, err := filepath.Match(pattern, ""); err != nil {
-		return fmt.Errorf("file pattern %q: %w", pattern, err)
-	}
-	paths := []string{pattern}
-	if isGlob(pattern) {
-		if err := globTrouble(pattern); err != nil {
-			return err
-		}
-		paths, _ = filepath.Glob(pattern) // the pattern was checked above
-	}
-	var first error
-	for _, path := range paths {
-		g, err := openGeneration(path)
-		if err == nil {
-			g.close()
-			return nil
-		}
-		if first == nil && !errors.Is(err, fs.ErrNotExist) {
-			first = explainOpen(path, err)
-		}
-	}
-	return first
-}
-
-// isGlob says whether a pattern is to be expanded. A file whose very name looks
-// like a glob is meant literally.
-func isGlob(pattern string) bool {
-	if !strings.ContainsAny(pattern, `*?[\`) {
-		return false
-	}
-	_, err := os.Lstat(pattern)
-	return err != nil
-}
-
-// globTrouble returns why the directory of a glob can't be listed, for
-// filepath.Glob takes such a directory for an empty one.
-func globTrouble(pattern string) error {
-	dir := filepath.Dir(pattern)
-	if isGlob(dir) {
-		return globTrouble(dir)
-	}
-	d, err := os.Open(dir)
-	if err == nil {
-		return d.Close()
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return explainOpen(dir, err)
-}
-
 // String is "file " and the patterns.
-func (f *File) String() string { return "file " + joinNames(f.opts.Patterns) }
+func (f *File) String() string {
+	var names []string
+	for _, fi := range f.finders {
+		names = append(names, fi.String())
+	}
+	return f.kind + " " + joinNames(names)
+}
 
 // Stats returns what is known now. Lag is the unread rest of all files.
 func (f *File) Stats() Stats {
@@ -274,7 +240,7 @@ func (f *File) Run(ctx context.Context, out chan<- Batch) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() { l.run(ctx) })
-	r := &fileReader{f: f, l: l, out: out, buf: make([]byte, chunkBytes)}
+	r := &fileReader{f: f, l: l, out: out, buf: make([]byte, chunkBytes), split: f.cursor.split()}
 	err := r.run(ctx)
 	cancel()
 	l.close() // ends its wait for inotify

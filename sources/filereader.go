@@ -27,6 +27,8 @@ type fileReader struct {
 	buf []byte
 	// before is scratch space for the bytes before a batch's end.
 	before []byte
+	// split has the split lines of each path, where frames are taken off.
+	split map[string]*pieces
 }
 
 // run reads until ctx ends.
@@ -97,6 +99,7 @@ func (r *fileReader) deliver(ctx context.Context, path string, g *generation, da
 	for lines, end := range g.lines.split(data) {
 		r.before = lastBytes(append(r.before[:0], g.recent...), data[:end])
 		g.passed(g.pos+int64(end), r.before)
+		r.unwrap(path, lines)
 		b := Batch{Source: r.f.opts.Name, Stream: path, Lines: lines}
 		if err := r.send(ctx, b); err != nil {
 			return err
@@ -109,8 +112,24 @@ func (r *fileReader) deliver(ctx context.Context, path string, g *generation, da
 	return nil
 }
 
+// unwrap takes the frames off lines. What is split may go on in the next file of
+// the path, so the path has the state.
+func (r *fileReader) unwrap(path string, lines []Line) {
+	if !r.f.unwrap {
+		return
+	}
+	p := r.split[path]
+	if p == nil {
+		p = &pieces{}
+		r.split[path] = p
+	}
+	for i := range lines {
+		lines[i] = p.unwrap(lines[i])
+	}
+}
+
 func (r *fileReader) send(ctx context.Context, b Batch) error {
-	b.Cursor = encodeCursor(r.f.current())
+	b.Cursor = encodeCursor(r.f.current(), r.split)
 	r.f.sending(b)
 	select {
 	case r.out <- b:
@@ -198,6 +217,9 @@ func (r *fileReader) retireOld(ctx context.Context) error {
 				}
 			}
 			r.f.retire(r.l.n, c.path, g)
+			if len(c.gens) == 1 {
+				delete(r.split, c.path)
+			}
 		}
 	}
 	return nil

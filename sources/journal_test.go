@@ -361,6 +361,45 @@ func TestJournalSuppressed(t *testing.T) {
 	})
 }
 
+// The drop-in that is shipped keeps what the default limit throws away.
+func TestJournalRateLimitDropIn(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../packaging/journald/50-p2pban.conf")
+	must(t, err)
+	_, shipped, ok := strings.Cut(string(text), "\n[Journal]\n")
+	if !ok {
+		t.Fatal("no section [Journal]")
+	}
+	const flood = 80_000 // more than the default of 10,000 and what space makes of it
+	kept := func(settings ...string) int {
+		j := journaltest.Start(t, settings...)
+		node := j.Stream("node.service", "node")
+		f := followJournal(t, JournalOptions{Units: []string{"node"}, Directory: j.Directory()}, openJournal)
+		lines, _ := numbered(0, flood)
+		write(t, node, lines)
+		must(t, node.Close())
+		n := 0
+		for last := ""; ; {
+			select {
+			case b := <-f.out:
+				n += len(b.Lines)
+				last = b.Lines[len(b.Lines)-1].Text
+			case <-time.After(2 * time.Second): // the rest was thrown away
+				return n
+			}
+			if strings.HasSuffix(last, fmt.Sprint(flood-1)) {
+				return n
+			}
+		}
+	}
+	if n := kept(strings.Split(shipped, "\n")...); n != flood {
+		t.Errorf("with the drop-in journald kept %d of %d lines", n, flood)
+	}
+	if n := kept("RateLimitIntervalSec=30s", "RateLimitBurst=10000"); n == flood {
+		t.Error("the default limit keeps everything: this test shows nothing")
+	}
+}
+
 // Journal files in a directory, as journal-remote writes them.
 func TestJournalDirectory(t *testing.T) {
 	t.Parallel()

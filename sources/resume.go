@@ -28,11 +28,16 @@ func (l *lookout) resume() {
 	}
 }
 
-// wants says whether path still belongs to the source.
+// wants says whether path still belongs to the source. A glob is asked by its
+// text, for its log may be away just now.
 func (f *File) wants(path string) bool {
-	return slices.ContainsFunc(f.opts.Patterns, func(p string) bool {
-		ok, _ := filepath.Match(p, path) // NewFile has checked the pattern
-		return ok || p == path
+	return slices.ContainsFunc(f.finders, func(fi finder) bool {
+		if g, ok := fi.(glob); ok {
+			ok, _ := filepath.Match(string(g), path) // newPattern has checked it
+			return ok
+		}
+		paths, _ := fi.find() // what it can't see is told by the scan
+		return slices.Contains(paths, path)
 	})
 }
 

@@ -18,6 +18,7 @@ func (l *lookout) scan() bool {
 		known:   map[fileID]*generation{},
 		named:   map[*generation]bool{},
 		trouble: map[string]string{},
+		watched: map[string]bool{},
 	}
 	for _, c := range l.f.current() {
 		s.chains[c.path] = c
@@ -25,8 +26,8 @@ func (l *lookout) scan() bool {
 			s.known[g.id] = g
 		}
 	}
-	for _, pattern := range l.f.opts.Patterns {
-		s.pattern(pattern)
+	for _, fi := range l.f.finders {
+		s.find(fi)
 	}
 	for _, g := range s.known {
 		g.named.Store(s.named[g])
@@ -46,58 +47,39 @@ type scan struct {
 	named   map[*generation]bool
 	trouble map[string]string
 	waiting []string
+	watched map[string]bool
 	found   bool
 }
 
-// pattern looks where one pattern leads.
-func (s *scan) pattern(pattern string) {
-	s.watch(pattern)
-	if !isGlob(pattern) {
-		if !s.path(pattern) {
-			s.waiting = append(s.waiting, pattern)
-		}
-		return
+// find looks where one finder leads.
+func (s *scan) find(fi finder) {
+	paths, err := fi.find()
+	if err != nil {
+		s.trouble[fi.String()] = err.Error()
 	}
-	if err := globTrouble(pattern); err != nil {
-		s.trouble[pattern] = err.Error()
-	}
-	matches, _ := filepath.Glob(pattern) // NewFile has checked the pattern
-	logs := logsByDir(matches, s.chains)
+	s.watch(fi.dirs())
 	found := false
-	for _, m := range matches {
-		if s.chains[m] == nil && (packedName.MatchString(m) || isRotated(m, logs)) {
-			continue
+	logs := s.logs()
+	for _, path := range paths {
+		if _, plain := fi.(plainPath); !plain && s.chains[path] == nil && isRotated(path, logs) {
+			continue // of a log that is away just now
 		}
-		found = s.path(m) || found
+		found = s.path(path) || found
+		s.watch(linkDirs(path))
 	}
 	if !found {
-		s.waiting = append(s.waiting, pattern)
+		s.waiting = append(s.waiting, fi.String())
 	}
 }
 
-// logsByDir returns the names in each directory that are matched or followed.
-func logsByDir(matches []string, chains map[string]*chain) map[string][]string {
+// logs returns the names in each directory that are followed.
+func (s *scan) logs() map[string][]string {
 	logs := map[string][]string{}
-	add := func(path string) {
+	for path := range s.chains {
 		dir, name := filepath.Split(path)
 		logs[dir] = append(logs[dir], name)
 	}
-	for _, m := range matches {
-		add(m)
-	}
-	for path := range chains {
-		add(path)
-	}
 	return logs
-}
-
-// isRotated says whether path was rotated away from another of the logs.
-func isRotated(path string, logs map[string][]string) bool {
-	dir, name := filepath.Split(path)
-	return slices.ContainsFunc(logs[dir], func(base string) bool {
-		_, ok := rotatedFrom(base, name)
-		return ok
-	})
 }
 
 // path opens the file at path if it is not open yet. It says whether there is
@@ -193,48 +175,19 @@ func (s *scan) between(path string, c *chain, g *generation) []*generation {
 	return s.l.openWhole(newerThan(all, i), firstLine(g.fd), s.known)
 }
 
-// watch watches every directory in which a name on the way of the pattern may
-// change, through symbolic links too. What can't be watched is looked at every
-// lookEvery.
-func (s *scan) watch(pattern string) {
+// watch watches directories in which a name on the way may change. What can't
+// be watched is looked at every lookEvery.
+func (s *scan) watch(dirs []string) {
 	if s.l.n == nil {
 		return
 	}
-	for _, dir := range dirsOf(pattern) {
+	for _, dir := range dirs {
+		if s.watched[dir] {
+			continue
+		}
+		s.watched[dir] = true
 		for s.l.n.watchDir(dir) != nil && dir != filepath.Dir(dir) {
 			dir = filepath.Dir(dir) // does not exist yet
 		}
 	}
 }
-
-// dirsOf returns the directories that decide where a pattern leads.
-func dirsOf(pattern string) []string {
-	dir := filepath.Dir(pattern)
-	dirs := []string{dir}
-	paths := []string{pattern}
-	if isGlob(pattern) {
-		paths, _ = filepath.Glob(pattern)
-	}
-	if isGlob(dir) {
-		dirs, _ = filepath.Glob(dir)
-		dirs = append(dirs, dirsOf(dir)...)
-	}
-	for _, path := range paths {
-		for range maxLinks {
-			target, err := os.Readlink(path)
-			if err != nil {
-				break // no link
-			}
-			if !filepath.IsAbs(target) {
-				target = filepath.Join(filepath.Dir(path), target)
-			}
-			path = target
-			dirs = append(dirs, filepath.Dir(path))
-		}
-	}
-	slices.Sort(dirs)
-	return slices.Compact(dirs)
-}
-
-// maxLinks is how many symbolic links are followed, as in path_resolution(7).
-const maxLinks = 40

@@ -1,0 +1,169 @@
+package sources
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ContainerOptions say which containers' logs a source follows, and from where.
+type ContainerOptions struct {
+	// Name is the name of the source, for Batch.Source.
+	Name string
+	// Containers are names of containers, or patterns as in path.Match: Docker's
+	// name (kubo, or ipfs-kubo-1 of a compose project), or in Kubernetes the
+	// container's name, or POD/CONTAINER.
+	Containers []string
+	// Labels are KEY=VALUE or KEY, all of which a container must have. Only
+	// Docker keeps them beside the logs.
+	Labels []string
+	// DockerRoot is Docker's data directory, PodLogs where the kubelet keeps the
+	// logs of pods; empty for the usual DockerRoot and PodLogs.
+	DockerRoot, PodLogs string
+	// Cursor, FromStart and Log are as in FileOptions.
+	Cursor    string
+	FromStart bool
+	Log       *slog.Logger
+}
+
+// DockerRoot and PodLogs are where Docker and the kubelet keep their files
+// unless told otherwise (dockerd(8) --data-root; Kubernetes, kuberuntime
+// podLogsRootDirectory).
+const (
+	DockerRoot = "/var/lib/docker"
+	PodLogs    = "/var/log/pods"
+)
+
+// NewContainer returns a source that follows the logs of containers, wherever
+// they are found by the files of their runtimes alone: those that run now and
+// those that are made later, under the same name or not.
+//
+// Lines are those the program in the container wrote, with the time at which the
+// runtime read them. A line that the runtime split (at 16 KiB) is Cut in all its
+// parts.
+func NewContainer(o ContainerOptions) (*File, error) {
+	if len(o.Containers) == 0 && len(o.Labels) == 0 {
+		return nil, errors.New("no container named")
+	}
+	if o.DockerRoot == "" {
+		o.DockerRoot = DockerRoot
+	}
+	if o.PodLogs == "" {
+		o.PodLogs = PodLogs
+	}
+	found := &containers{docker: &docker{root: o.DockerRoot, names: o.Containers, labels: o.Labels}}
+	for _, name := range o.Containers {
+		if _, err := path.Match(name, ""); err != nil {
+			return nil, fmt.Errorf("container %q: %w", name, err)
+		}
+		pod, container, ok := strings.Cut(name, "/")
+		if !ok {
+			pod, container = "*", name
+		}
+		if len(o.Labels) == 0 { // the directories are NAMESPACE_POD_UID/CONTAINER
+			found.pods = append(found.pods, glob(filepath.Join(o.PodLogs, "*_"+pod+"_*", container, "*.log")))
+		}
+	}
+	f, err := newFile(FileOptions{Name: o.Name, Cursor: o.Cursor, FromStart: o.FromStart, Log: o.Log}, "container", []finder{found})
+	if err != nil {
+		return nil, err
+	}
+	f.unwrap = true
+	return f, nil
+}
+
+// containers finds the logs of containers of both kinds of runtimes.
+type containers struct {
+	docker *docker
+	pods   []glob
+}
+
+func (c *containers) String() string { return c.docker.String() }
+
+func (c *containers) dirs() []string {
+	dirs := c.docker.dirs()
+	for _, g := range c.pods {
+		dirs = append(dirs, g.dirs()...)
+	}
+	return dirs
+}
+
+func (c *containers) find() ([]string, error) {
+	paths, err := c.docker.find()
+	for _, g := range c.pods {
+		more, podErr := g.find()
+		paths = append(paths, more...)
+		err = errors.Join(err, podErr)
+	}
+	return paths, err
+}
+
+// pieces are the streams of one container whose next line continues a split
+// one.
+type pieces []string
+
+// containerStreams are all there are.
+var containerStreams = []string{"stdout", "stderr"}
+
+// unwrap takes the runtime's frame off a line. What has no such frame is no line
+// of the container; it is handed on as it is, Cut, to be seen.
+func (p *pieces) unwrap(l Line) Line {
+	stream, text, at, whole, ok := unwrapDocker(l.Text)
+	if !ok {
+		stream, text, at, whole, ok = unwrapCRI(l.Text)
+	}
+	if !ok || l.Cut {
+		*p = slices.Clone(containerStreams) // any of them may have been split
+		l.Cut = true
+		return l
+	}
+	continues := slices.Contains(*p, stream)
+	*p = slices.DeleteFunc(slices.Clone(*p), func(s string) bool { return s == stream })
+	if !whole {
+		*p = append(*p, stream)
+	}
+	return Line{
+		Text: strings.TrimSuffix(text, "\r"),
+		Time: at,
+		Cut:  continues || !whole || strings.Contains(text, "\n"),
+	}
+}
+
+// unwrapDocker reads {"log":"text\n","stream":"stderr","time":"…"} (Docker,
+// daemon/logger/jsonfilelog/jsonlog): a part of a longer line has no newline.
+func unwrapDocker(line string) (stream, text string, at time.Time, whole, ok bool) {
+	if !strings.HasPrefix(line, "{") {
+		return "", "", time.Time{}, false, false
+	}
+	var j struct {
+		Log    *string   `json:"log"`
+		Stream string    `json:"stream"`
+		Time   time.Time `json:"time"`
+	}
+	if err := json.Unmarshal([]byte(line), &j); err != nil || j.Log == nil || !slices.Contains(containerStreams, j.Stream) {
+		return "", "", time.Time{}, false, false
+	}
+	text, whole = strings.CutSuffix(*j.Log, "\n")
+	return j.Stream, text, j.Time, whole, true
+}
+
+// unwrapCRI reads "TIME STREAM TAGS text" (Kubernetes, CRI logging format): of
+// the tags, separated by colons, the first is P for a part and F for a line or
+// its last part.
+func unwrapCRI(line string) (stream, text string, at time.Time, whole, ok bool) {
+	stamp, rest, _ := strings.Cut(line, " ")
+	stream, rest, _ = strings.Cut(rest, " ")
+	tags, text, _ := strings.Cut(rest, " ")
+	at, err := time.Parse(time.RFC3339Nano, stamp)
+	tag, _, _ := strings.Cut(tags, ":")
+	if err != nil || !slices.Contains(containerStreams, stream) || tag != "P" && tag != "F" {
+		return "", "", time.Time{}, false, false
+	}
+	return stream, text, at, tag == "F", true
+}
