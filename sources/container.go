@@ -135,6 +135,23 @@ func (p *pieces) unwrap(l Line) Line {
 	}
 }
 
+// unwrapAll takes the frames off lines; without pieces there are none.
+func (p *pieces) unwrapAll(lines []Line) {
+	if p == nil {
+		return
+	}
+	for i := range lines {
+		lines[i] = p.unwrap(lines[i])
+	}
+}
+
+// framed says whether a line has a container runtime's frame.
+func framed(l Line) bool {
+	_, _, _, _, docker := unwrapDocker(l.Text)
+	_, _, _, _, cri := unwrapCRI(l.Text)
+	return docker || cri
+}
+
 // unwrapDocker reads {"log":"text\n","stream":"stderr","time":"…"} (Docker,
 // daemon/logger/jsonfilelog/jsonlog): a part of a longer line has no newline.
 func unwrapDocker(line string) (stream, text string, at time.Time, whole, ok bool) {

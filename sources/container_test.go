@@ -130,6 +130,18 @@ func TestDockerSplitLines(t *testing.T) {
 	f.wantCut("✂"+dockerLine("stderr", huge)[:MaxLineBytes], "✂rest", "whole")
 }
 
+// A whole file of a container is read as what the container wrote.
+func TestReadFileOfContainer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c1-json.log")
+	appendTo(t, path, dockerLine("stderr", "one\n")+dockerLine("stderr", "begun ")+dockerLine("stderr", "rest\n"))
+	lines, err := collect(t, ReadFile(path))
+	must(t, err)
+	want := []Line{{Text: "one", Time: containerTime}, {Text: "begun ", Time: containerTime, Cut: true}, {Text: "rest", Time: containerTime, Cut: true}}
+	if !slices.Equal(lines, want) {
+		t.Errorf("got %+v", lines)
+	}
+}
+
 func TestCRI(t *testing.T) {
 	pods := t.TempDir()
 	dir := filepath.Join(pods, "default_kubo-0_0ab1", "kubo")

@@ -123,9 +123,7 @@ func (r *fileReader) unwrap(path string, lines []Line) {
 		p = &pieces{}
 		r.split[path] = p
 	}
-	for i := range lines {
-		lines[i] = p.unwrap(lines[i])
-	}
+	p.unwrapAll(lines)
 }
 
 func (r *fileReader) send(ctx context.Context, b Batch) error {

@@ -143,8 +143,12 @@ func unitNames(names []string) []string {
 var matchForm = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*=`)
 
 // messageDropped is SD_MESSAGE_JOURNAL_DROPPED (systemd, src/systemd/sd-messages.h):
-// journald's notice that its rate limit threw messages away.
-const messageDropped = "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e"
+// journald's notice that its rate limit threw messages away. Anybody may send
+// such a field; fromJournald nobody else can.
+const (
+	messageDropped = "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e"
+	fromJournald   = "_TRANSPORT=driver"
+)
 
 // terms returns the matches: an entry is wanted when all of one term match it.
 func (o JournalOptions) terms() ([][]string, error) {
@@ -157,12 +161,12 @@ func (o JournalOptions) terms() ([][]string, error) {
 	for _, u := range o.Units {
 		terms = append(terms,
 			append([]string{"_SYSTEMD_UNIT=" + u}, o.Matches...),
-			[]string{messageDropped, "OBJECT_SYSTEMD_UNIT=" + u})
+			[]string{messageDropped, fromJournald, "OBJECT_SYSTEMD_UNIT=" + u})
 	}
 	for _, u := range o.UserUnits {
 		terms = append(terms,
 			append([]string{"_SYSTEMD_USER_UNIT=" + u}, o.Matches...),
-			[]string{messageDropped, "OBJECT_SYSTEMD_USER_UNIT=" + u})
+			[]string{messageDropped, fromJournald, "OBJECT_SYSTEMD_USER_UNIT=" + u})
 	}
 	if len(terms) > 0 {
 		return terms, nil
@@ -170,7 +174,7 @@ func (o JournalOptions) terms() ([][]string, error) {
 	if len(o.Matches) == 0 {
 		return nil, errors.New("journal: name a unit or a match")
 	}
-	return [][]string{slices.Clone(o.Matches), {messageDropped}}, nil
+	return [][]string{slices.Clone(o.Matches), {messageDropped, fromJournald}}, nil
 }
 
 // String names the units, or the matches.
@@ -194,8 +198,11 @@ func (j *Journal) Run(ctx context.Context, out chan<- Batch) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		j.problem("reading the journal again after: " + err.Error())
-		j.opts.Log.Warn("the journal can't be read, trying again", "error", err)
+		j.solved(state.trouble)
+		state.trouble = "the journal can't be read, trying again: " + err.Error()
+		if j.problem(state.trouble) {
+			j.opts.Log.Warn(state.trouble)
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -234,6 +241,7 @@ func (j *Journal) follow(ctx context.Context, out chan<- Batch, state *journalSt
 		if err != nil {
 			return err
 		}
+		j.solved(state.trouble)
 		if err := j.send(ctx, out, state, entries); err != nil {
 			return err
 		}

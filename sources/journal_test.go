@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -361,6 +364,64 @@ func TestJournalSuppressed(t *testing.T) {
 	})
 }
 
+// A journalctl that dies is started again where it stood.
+func TestJournalctlDies(t *testing.T) {
+	t.Parallel()
+	j := journaltest.Start(t)
+	node := j.Stream("node.service", "node")
+	opened := make(chan *journalctl, 10)
+	f := followJournal(t, JournalOptions{Units: []string{"node"}, Directory: j.Directory()}, func(dir string, terms [][]string) (journalReader, error) {
+		r, err := openJournalctl(dir, terms)
+		opened <- r.(*journalctl)
+		return r, err
+	})
+	<-opened // NewJournal only looks
+	write(t, node, "one\n")
+	f.want("one")
+	must(t, (<-opened).cmd.Process.Kill())
+	f.next() // says where reading goes on
+	write(t, node, "two\n")
+	f.want("two")
+	waitFor(t, "the problem is over", func() bool { return len(f.src.Stats().Problems) == 0 })
+}
+
+// noLibsystemd runs the calling test again where there is no libsystemd. In that
+// run it returns true.
+func noLibsystemd(t *testing.T) bool {
+	t.Helper()
+	const marker = "P2PBAN_TEST_NO_LIBSYSTEMD"
+	if os.Getenv(marker) != "" {
+		return true
+	}
+	const script = `for f in /lib/*/libsystemd*.so* /usr/lib/*/libsystemd*.so* /lib64/libsystemd*.so*; do
+		[ ! -e "$f" ] || mount --bind /dev/null "$f" || exit 1; done; exec "$@"`
+	cmd := exec.Command("sh", "-c", script, "sh", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), marker+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("without libsystemd: %v\n%s", err, out)
+	}
+	return false
+}
+
+func TestJournalWithoutLibsystemd(t *testing.T) {
+	if reflect.ValueOf(openJournal).Pointer() == reflect.ValueOf(openJournalctl).Pointer() {
+		return // built without cgo: there is nothing to be missed, see TestJournalRefuses
+	}
+	if !noLibsystemd(t) {
+		return
+	}
+	_, err := NewJournal(JournalOptions{Units: []string{"node"}, Directory: t.TempDir()})
+	if !errors.Is(err, ErrNoJournal) || !strings.Contains(err.Error(), "apt install libsystemd0") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The drop-in that is shipped keeps what the default limit throws away.
 func TestJournalRateLimitDropIn(t *testing.T) {
 	t.Parallel()
@@ -412,6 +473,10 @@ func TestJournalDirectory(t *testing.T) {
 			Fields: []string{fmt.Sprintf("_SYSTEMD_UNIT=u%d.service", i%2), fmt.Sprintf("MESSAGE=m%d", i), "HOST=" + fmt.Sprint(i%4)},
 		})
 	}
+	entries = append(entries, journaltest.Entry{
+		Time:   at.Add(time.Hour),
+		Fields: []string{"_SYSTEMD_UNIT=user@1000.service", "_SYSTEMD_USER_UNIT=u1.service", "MESSAGE=user's"},
+	})
 	journaltest.WriteFile(t, dir, "a", entries)
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
 		f := start(JournalOptions{Units: []string{"u1"}, Directory: dir, Since: at.Add(15 * time.Second)})
@@ -424,6 +489,7 @@ func TestJournalDirectory(t *testing.T) {
 		f.want("m15", "m17", "m19")
 		start(JournalOptions{Units: []string{"u1", "u0"}, Directory: dir, Since: at.Add(17 * time.Second)}).want("m17", "m18", "m19")
 		start(JournalOptions{Units: []string{"u1", "u0"}, Matches: []string{"HOST=1", "HOST=2"}, Directory: dir, Since: at.Add(10 * time.Second)}).want("m10", "m13", "m14", "m17", "m18")
+		start(JournalOptions{UserUnits: []string{"u1"}, Directory: dir, Since: at}).want("user's")
 		start(JournalOptions{Matches: []string{"HOST=3"}, Directory: dir, Since: at}).want("m3", "m7", "m11", "m15", "m19")
 	})
 }

@@ -46,6 +46,8 @@ type journalState struct {
 	// pending are the streams whose next entry continues a cut one, oldest
 	// first: _STREAM_ID, or _STREAM_ID/_PID.
 	pending []string
+	// trouble is the problem that reading ended with last.
+	trouble string
 }
 
 func newJournalState(c journalCursor) *journalState {

@@ -134,8 +134,9 @@ func (l *lookout) openWhole(files []rotated, present string, known map[fileID]*g
 
 // lost notes that lines were not read, or may not have been.
 func (f *File) lost(text string) {
-	f.problem(text)
-	f.opts.Log.Warn(text)
+	if f.problem(text) {
+		f.opts.Log.Warn(text)
+	}
 }
 
 // watchFile asks to be told of changes; without that the file is looked at

@@ -66,8 +66,9 @@ func (r *Reader) pump(ctx context.Context, out chan<- Batch) error {
 
 // ReadFile iterates over the lines of a whole file, as a dry run wants them:
 // no following, no cursor. A gzip file is recognised by its first bytes, not
-// by its name, and unpacked. The error, if any, is the last thing given; what
-// could be read before it was given too.
+// by its name, and unpacked. If its first line has the frame of a container's
+// log (see NewContainer), the frames are taken off. The error, if any, is the
+// last thing given; what could be read before it was given too.
 func ReadFile(path string) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		f, err := os.Open(path)
@@ -85,10 +86,17 @@ func ReadFile(path string) iter.Seq2[Batch, error] {
 			yield(Batch{}, fmt.Errorf("reading %s: %w", path, err))
 			return
 		}
+		var split *pieces
+		first := true
 		for b, err := range Read(path, r) {
 			if err != nil {
 				err = fmt.Errorf("reading %s: %w", path, err)
 			}
+			if first && len(b.Lines) > 0 && framed(b.Lines[0]) {
+				split = &pieces{}
+			}
+			first = false
+			split.unwrapAll(b.Lines)
 			if !yield(b, err) {
 				return
 			}

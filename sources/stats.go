@@ -93,15 +93,24 @@ func (m *meter) sending(b Batch) {
 	})
 }
 
-// problem adds a problem unless it is listed already.
-func (m *meter) problem(text string) {
+// problem adds a problem unless it is listed already, and says whether it did.
+func (m *meter) problem(text string) (added bool) {
 	m.update(func(s *Stats) {
 		if slices.Contains(s.Problems, text) {
 			return
 		}
+		added = true
 		if len(s.Problems) == MaxProblems {
 			s.Problems = slices.Delete(s.Problems, 0, 1)
 		}
 		s.Problems = append(s.Problems, text)
+	})
+	return added
+}
+
+// solved takes a problem off the list.
+func (m *meter) solved(text string) {
+	m.update(func(s *Stats) {
+		s.Problems = slices.DeleteFunc(s.Problems, func(p string) bool { return p == text })
 	})
 }
