@@ -123,7 +123,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newRun(&g), newDryRun(&g), newExplain(&g), newCheck(&g),
-		newStatus(&g), newBans(&g), newBan(&g), newUnban(&g),
+		newStatus(&g), newTop(&g), newEvents(&g), newHistory(&g), newBans(&g), newBan(&g), newUnban(&g),
 		newReload(&g), newFlush(&g), newVersion(&g),
 	)
 	for _, c := range root.Commands() {

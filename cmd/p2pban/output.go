@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -40,6 +41,9 @@ func span(d time.Duration) string {
 	}
 	return fmt.Sprintf("%dd", d/(24*time.Hour))
 }
+
+// indent puts by before every line but the first.
+func indent(s, by string) string { return strings.ReplaceAll(s, "\n", "\n"+by) }
 
 // plural writes "1 ban", "2 bans".
 func plural[N int | int64](n N, one string) string {

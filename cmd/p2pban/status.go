@@ -45,7 +45,7 @@ func printStatus(w io.Writer, s *control.Status) {
 	for _, a := range s.Alarms {
 		fmt.Fprintf(w, "ALARM %s: %s (since %s)\n", a.Kind, a.What, local(a.Since))
 		if a.Fix != "" {
-			fmt.Fprintf(w, "      %s\n", strings.ReplaceAll(a.Fix, "\n", "\n      "))
+			fmt.Fprintf(w, "      %s\n", indent(a.Fix, "      "))
 		}
 	}
 	if len(s.Alarms) == 0 {
@@ -77,9 +77,10 @@ func printFirewall(w io.Writer, s *control.Status, f *control.FirewallStatus) {
 
 func printSources(w io.Writer, s *control.Status) {
 	t := table(w)
-	fmt.Fprintln(t, "SOURCE\tREADS\tSTATE\tLINES\tEVENTS\tLAST LINE\tLAST EVENT")
+	fmt.Fprintln(t, "SOURCE\tREADS\tSTATE\tLINES\tUNREAD\tEVENTS\tLAST LINE\tRECOGNISED\tLAST EVENT")
 	for _, r := range s.Sources {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Name, r.What, r.State, r.Lines, r.Events, ago(r.LastLine, s.Now), ago(r.LastEvent, s.Now))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Name, r.What, r.State, r.Lines, unread(r.Lag), r.Events,
+			ago(r.LastLine, s.Now), ago(r.LastRecognised, s.Now), ago(r.LastEvent, s.Now))
 	}
 	t.Flush()
 	fmt.Fprintln(w)

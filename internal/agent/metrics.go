@@ -39,7 +39,7 @@ func (e *engine) snapshot(ctx context.Context) (*metrics.Snapshot, error) {
 
 func (e *engine) count() *metrics.Snapshot {
 	s := &metrics.Snapshot{
-		Version: e.version, Started: e.started, Alarms: map[string]int{}, Queued: len(e.batches),
+		Version: e.version, Alarms: map[string]int{}, Queued: len(e.batches),
 		Saves: e.saves.took, Unsaved: len(e.unsaved), Checkpoint: e.saves.checkpoint, CheckpointTook: e.saves.checkpointTook,
 		LostEvents: e.bus.lostEvents(),
 	}

@@ -54,7 +54,7 @@ type metrics struct {
 	firewall []metric[Firewall]
 
 	// Of the daemon as a whole, and those with two or more labels:
-	build, started, alarms, queued, lostEvents *prometheus.Desc
+	build, alarms, queued, lostEvents          *prometheus.Desc
 	saves, unsaved, checkpoint, checkpointTook *prometheus.Desc
 	events, failures, rejected                 *prometheus.Desc
 	connections, handshakeFailures             *prometheus.Desc
@@ -65,7 +65,6 @@ func newMetrics() *metrics {
 		source: sourceMetrics(), jail: jailMetrics(), firewall: firewallMetrics(),
 
 		build:          newDesc("build_info", "Always 1; the labels say which p2pban runs.", "version", "goversion"),
-		started:        newDesc("start_time_seconds", "When the daemon began."),
 		alarms:         newDesc("alarms", "Alarms standing now, by kind; `p2pban status` names causes and cures.", "kind"),
 		queued:         newDesc("queued_batches", "Batches of lines that wait to be judged; a full queue makes the sources wait."),
 		lostEvents:     newDesc("event_stream_lost_total", "Events that slow readers of the event stream missed."),

@@ -14,7 +14,6 @@ import (
 // daemon, or with the source they belong to.
 type Snapshot struct {
 	Version string
-	Started time.Time
 	Sources []Source
 	Jails   []Jail
 	// Firewalls are the places that bans are brought to, the kernel first.

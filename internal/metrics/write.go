@@ -20,7 +20,7 @@ func (c collector) Describe(out chan<- *prometheus.Desc) {
 	describe(out, c.jail)
 	describe(out, c.firewall)
 	for _, d := range []*prometheus.Desc{
-		c.build, c.started, c.alarms, c.queued, c.lostEvents, c.saves, c.unsaved, c.checkpoint, c.checkpointTook,
+		c.build, c.alarms, c.queued, c.lostEvents, c.saves, c.unsaved, c.checkpoint, c.checkpointTook,
 		c.events, c.failures, c.rejected, c.connections, c.handshakeFailures,
 	} {
 		out <- d
@@ -37,7 +37,6 @@ func describe[T any](out chan<- *prometheus.Desc, all []metric[T]) {
 func (c collector) Collect(out chan<- prometheus.Metric) {
 	w, s := writer{out}, c.snapshot
 	w.gauge(c.build, 1, s.Version, runtime.Version())
-	w.gauge(c.started, seconds(s.Started))
 	for kind, n := range s.Alarms {
 		w.gauge(c.alarms, float64(n), kind)
 	}

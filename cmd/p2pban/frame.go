@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/p2pban/p2pban/internal/control"
+)
+
+// screen is where a frame goes; without columns and rows it is as long and as
+// wide as it is.
+type screen struct {
+	columns, rows int
+	colour        bool
+}
+
+// loud makes a line stand out.
+func (s screen) loud(text string) string {
+	if !s.colour {
+		return text
+	}
+	return "\x1b[1;31m" + text + "\x1b[0m"
+}
+
+// draw writes one frame: what needs a person stands first.
+func draw(v *view, s screen) string {
+	var b strings.Builder
+	st := v.Status
+	fmt.Fprintf(&b, "p2pban %s, up %s, %s in force  %s\n", st.Version, span(st.Now.Sub(st.Started)), plural(st.Bans, "ban"), local(st.Now))
+	for _, a := range st.Alarms {
+		fmt.Fprintf(&b, "%s\n", s.loud(fmt.Sprintf("ALARM %s (%s): %s", a.Kind, span(st.Now.Sub(a.Since)), a.What)))
+		if fix, _, _ := strings.Cut(a.Fix, "\n"); fix != "" {
+			fmt.Fprintf(&b, "      %s\n", fix)
+		}
+	}
+	if len(st.Alarms) == 0 {
+		fmt.Fprintln(&b, "all is well")
+	}
+	fmt.Fprintln(&b)
+	drawSources(&b, v)
+	drawJails(&b, st.Jails)
+	for _, f := range append([]control.FirewallStatus{st.Firewall}, st.Doors...) {
+		printFirewall(&b, st, &f)
+	}
+	drawNearest(&b, v.Nearest)
+	drawLatest(&b, v.Latest)
+	return b.String()
+}
+
+func drawSources(w io.Writer, v *view) {
+	t := table(w)
+	fmt.Fprintln(t, "SOURCE\tSTATE\tLINES/S\tEVENTS/S\tLAST LINE\tRECOGNISED\tUNREAD")
+	for _, s := range v.Status.Sources {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, rate(v.LinesPerSecond, s.Name), rate(v.EventsPerSecond, s.Name),
+			ago(s.LastLine, v.Status.Now), ago(s.LastRecognised, v.Status.Now), unread(s.Lag))
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+}
+
+// rate writes a rate, or that it is not known yet.
+func rate(by map[string]float64, name string) string {
+	r, known := by[name]
+	if !known {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", r)
+}
+
+// unread writes the bytes that a source has yet to read.
+func unread(lag int64) string {
+	switch {
+	case lag < 0:
+		return "-"
+	case lag < 1<<10:
+		return fmt.Sprintf("%d B", lag)
+	case lag < 1<<20:
+		return fmt.Sprintf("%d KiB", lag>>10)
+	}
+	return fmt.Sprintf("%d MiB", lag>>20)
+}
+
+func drawJails(w io.Writer, jails []control.JailStatus) {
+	t := table(w)
+	fmt.Fprintln(t, "JAIL\tBANS\tSO FAR\tHOSTS\tHOLDING\tAFTER BAN\tEVICTED")
+	for _, j := range jails {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", j.Name, j.Bans, j.Banned, j.Hosts, j.Holding, j.AfterBan, j.Evicted)
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+}
+
+// barWidth is how long the bar of a host at its ban is.
+const barWidth = 20
+
+func drawNearest(w io.Writer, hosts []control.HostStatus) {
+	if len(hosts) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := table(w)
+	fmt.Fprintln(t, "NEAREST TO A BAN\tJAIL\tFAILURES\tBANNED AT\t")
+	for _, h := range hosts {
+		full := int(min(h.Failures*barWidth/h.Allowed, barWidth))
+		note := strings.Repeat("#", full) + strings.Repeat(".", barWidth-full)
+		switch {
+		case h.Held:
+			note = "held back by the eclipse guard"
+		case h.Ban != nil:
+			note = "banned"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\n", h.Prefix, h.Jail, h.Failures, h.Allowed, note)
+	}
+	t.Flush()
+}
+
+func drawLatest(w io.Writer, past []control.Past) {
+	if len(past) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := table(w)
+	fmt.Fprintln(t, "LATEST\tDID\tPREFIX\tJAIL\tWHY")
+	for _, p := range past {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", local(p.Time), p.Action, p.Prefix, p.Jail, why(p.Ban))
+	}
+	t.Flush()
+}
+
+// fit cuts a frame to a screen and clears what stood behind each line. A
+// control sequence takes no room.
+func fit(frame string, s screen) string {
+	lines := strings.Split(strings.TrimRight(frame, "\n"), "\n")
+	if len(lines) >= s.rows {
+		lines = lines[:s.rows-1]
+	}
+	for i, l := range lines {
+		lines[i] = cutLine(l, s.columns) + "\x1b[K"
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// cutLine keeps the characters of a line that have room, and all sequences.
+func cutLine(line string, columns int) string {
+	var b strings.Builder
+	used, inSequence := 0, false
+	for _, r := range line {
+		switch {
+		case inSequence:
+			inSequence = r != 'm' // which ends a colour
+		case r == '\x1b':
+			inSequence = true
+		default:
+			if used++; used > columns {
+				continue
+			}
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

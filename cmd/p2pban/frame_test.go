@@ -1,0 +1,57 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/p2pban/p2pban/internal/control"
+)
+
+func alarmed() *view {
+	now := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
+	return &view{Status: &control.Status{Version: "1.0", Started: now.Add(-3 * time.Hour), Now: now,
+		Alarms:  []control.Alarm{{Kind: "after-ban", Since: now.Add(-12 * time.Minute), What: "hosts still come", Fix: "look\nhere"}},
+		Sources: []control.SourceStatus{{Name: "node", State: "reading", Lines: 300, Events: 40}},
+	}}
+}
+
+func TestFrameAlarmsFirst(t *testing.T) {
+	lines := strings.Split(draw(alarmed(), screen{}), "\n")
+	if lines[1] != "ALARM after-ban (12m): hosts still come" || lines[2] != "      look" {
+		t.Errorf("the frame begins with %q", lines[:3])
+	}
+	if loud := draw(alarmed(), screen{colour: true}); !strings.Contains(loud, "\x1b[1;31mALARM") || strings.Count(loud, "\x1b") != 2 {
+		t.Errorf("in colour, only the alarm is loud: %q", loud)
+	}
+}
+
+func TestRates(t *testing.T) {
+	v := alarmed()
+	before := *v.Status
+	before.Now = before.Now.Add(-2 * time.Second)
+	before.Sources = []control.SourceStatus{{Name: "node", Lines: 100, Events: 39}, {Name: "gone"}}
+	v.LinesPerSecond, v.EventsPerSecond = map[string]float64{}, map[string]float64{}
+	v.rates(&before)
+	if len(v.LinesPerSecond) != 1 || v.LinesPerSecond["node"] != 100 || v.EventsPerSecond["node"] != 0.5 {
+		t.Errorf("rates: %v lines, %v events; want 200 lines and 1 event in 2 s", v.LinesPerSecond, v.EventsPerSecond)
+	}
+	// Another daemon, and a source that began anew, have none.
+	for _, change := range []func(){
+		func() { before.Started = before.Started.Add(-time.Second) },
+		func() { before.Started = v.Status.Started; before.Sources[0].Lines = 301 },
+	} {
+		change()
+		clear(v.LinesPerSecond)
+		if v.rates(&before); len(v.LinesPerSecond) != 0 {
+			t.Errorf("rates of what began anew: %v", v.LinesPerSecond)
+		}
+	}
+}
+
+func TestFit(t *testing.T) {
+	got := fit("äbcdef\n\x1b[1;31mabcdef\x1b[0m\nthird\nfourth\n", screen{columns: 3, rows: 4})
+	if want := "äbc\x1b[K\n\x1b[1;31mabc\x1b[0m\x1b[K\nthi\x1b[K\n"; got != want {
+		t.Errorf("fit: %q, want %q", got, want)
+	}
+}
