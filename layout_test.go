@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"internal/journaltest": {},
 
 	"cmd/p2pban": {"sources", "jail", "firewall", "parser",
-		"internal/agent", "internal/config", "internal/conformance", "internal/control"},
+		"internal/agent", "internal/config", "internal/conformance", "internal/control", "internal/journallog"},
 }
 
 type goPackage struct {

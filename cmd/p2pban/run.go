@@ -13,6 +13,7 @@ import (
 
 	"github.com/p2pban/p2pban/internal/agent"
 	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/internal/journallog"
 )
 
 const runLong = `Run the daemon in the foreground: follow the logs, judge, and keep the bans in
@@ -105,19 +106,15 @@ func sourceName(s string) string {
 	}, s)
 }
 
-// newLog is the daemon's own log. The journal stamps lines itself.
+// newLog is the daemon's own log: as fields in the journal where systemd leads
+// standard error there, else as text with a time.
 func newLog(w io.Writer, json bool) *slog.Logger {
 	if json {
 		return slog.New(slog.NewJSONHandler(w, nil))
 	}
-	opts := &slog.HandlerOptions{}
-	if os.Getenv("JOURNAL_STREAM") != "" {
-		opts.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
+	text := slog.NewTextHandler(w, nil)
+	if w == os.Stderr && journallog.Wanted() {
+		return slog.New(journallog.New(slog.LevelInfo, text))
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return slog.New(text)
 }
