@@ -18,18 +18,31 @@ const explainLong = `Show how lines are read: carrier, frame, record, rule and h
 accuses nobody and at which column. One line is shown in full; of a file, or of
 many lines on standard input, a tally with an example of each kind.
 
+--conformance is for those who write canonical records: it holds each record of
+a node's raw output against docs/canonical-log.md, names the clause that a line
+violates, says what the output has not shown yet, and exits with 1 if a record
+fails or there is none.
+
 --json prints one object for each line.`
 
 func newExplain(g *global) *cobra.Command {
-	return &cobra.Command{
+	var conformance string
+	c := &cobra.Command{
 		Use:   "explain [LINE|FILE|-]",
 		Short: "Show how a line is read, or why not",
 		Long:  explainLong,
 		Example: `  tail -1 node.log | p2pban explain
   p2pban explain node.log
+  p2pban explain --conformance node.log
   p2pban explain 'time=2026-01-02T03:04:05.678Z level=INFO source=x.go:1 msg=CANONICAL_PEER_STATUS ...'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("conformance") {
+				if len(args) > 0 {
+					return usagef("--conformance takes its file itself: drop %q", args[0])
+				}
+				return checkConformance(g, c.InOrStdin(), c.OutOrStdout(), conformance)
+			}
 			cfg, err := g.load()
 			if err != nil {
 				return err
@@ -50,6 +63,8 @@ func newExplain(g *global) *cobra.Command {
 			return explainText(c.OutOrStdout(), e, in)
 		},
 	}
+	c.Flags().StringVar(&conformance, "conformance", "", "hold the records in `file` (or -) against the specification of the canonical record")
+	return c
 }
 
 // explainInput is the line itself, the file of that name, or standard input.
