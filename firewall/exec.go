@@ -88,7 +88,7 @@ func programError(program, stderr string, err error) error {
 		kind = ErrFull
 	case has("does not exist", "doesn't exist"):
 		kind = ErrGone
-	case has("xtables lock", "resource problem", "Resource temporarily unavailable"):
+	case has("xtables lock", "resource problem", "Resource temporarily unavailable", "in use by a kernel component"):
 		kind = ErrBusy
 	case has("Cannot open session to kernel", "can't initialize", "No such file or directory", "missing kernel module", "not supported"):
 		kind = ErrUnsupported

@@ -103,7 +103,7 @@ func TestFlushesWhileApplying(t *testing.T) {
 			}
 		}
 	}()
-	all := until(hosts(5000), in(time.Hour))
+	all := until(hosts(2000), in(time.Hour))
 	failed := 0
 	for chunk := range slices.Chunk(all, 50) {
 		if err := b.Apply(ctx, Change{Set: chunk}); err != nil {

@@ -3,6 +3,7 @@ package firewall
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Flush removes everything of ours from the firewall of this network
@@ -31,10 +32,56 @@ func flushNFTables(ctx context.Context) (bool, error) {
 	} else if err != nil {
 		return false, kernelError("reading nftables", err)
 	}
-	var tx Transaction
+	var tx transaction
 	tx.add(deleteTable{})
 	if err := s.send(ctx, tx); err != nil && !errors.Is(err, ErrGone) {
 		return false, err
 	}
 	return true, nil
+}
+
+// flushIPTables removes our rules from both variants, and our sets. Programs
+// that are not installed cannot have left anything.
+func flushIPTables(ctx context.Context) (removed []string, err error) {
+	for _, x := range otherXTables() {
+		found, errX := x.clear(ctx)
+		if found && errX == nil {
+			removed = append(removed, x.program+" rules")
+		}
+		if !errors.Is(errX, ErrUnsupported) {
+			err = errors.Join(err, errX)
+		}
+	}
+	names, errSets := ipsetNames(ctx)
+	if errors.Is(errSets, ErrUnsupported) {
+		return removed, err
+	}
+	err = errors.Join(err, errSets)
+	for _, name := range names {
+		if name != ipset4 && name != ipset6 && name != ipset4+spare && name != ipset6+spare {
+			continue
+		}
+		if errSet := destroySet(ctx, name); errSet != nil {
+			err = errors.Join(err, errSet)
+			continue
+		}
+		removed = append(removed, "ipset "+name)
+	}
+	return removed, err
+}
+
+// destroySet removes a set. The kernel lets go of the rules that used it a
+// little after their removal.
+func destroySet(ctx context.Context, name string) error {
+	const tries, pause = 40, 50 * time.Millisecond
+	var err error
+	for range tries {
+		if _, err = execute(ctx, "", "ipset", "destroy", name); !errors.Is(err, ErrBusy) {
+			return err
+		}
+		if errCtx := sleep(ctx, pause); errCtx != nil {
+			return errCtx
+		}
+	}
+	return err
 }

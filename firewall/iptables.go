@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // IPTables keeps bans in two ipsets, dropped by rules of iptables and
@@ -214,9 +212,7 @@ func (t *IPTables) installed(ctx context.Context, c Change, now time.Time) {
 		t.rearmAt = now.Add(maxIPSetTimeout / 2)
 	}
 	t.sample.note(c, now)
-	if t.options.KillSockets {
-		t.sockets.kill(ctx, c, now)
-	}
+	t.sockets.kill(ctx, t.options, c, now)
 }
 
 // rearm gives bans that end later than an ipset timeout can say a new timeout,
@@ -273,115 +269,7 @@ func (t *IPTables) Sockets() SocketStats {
 // Close does nothing. Sets and rules stay.
 func (t *IPTables) Close() error { return nil }
 
-// Verify reads back our rules and the given bans, or one that was installed
-// lately. It runs one program for each family and each ban.
-func (t *IPTables) Verify(ctx context.Context, sample []Ban) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.started {
-		return fmt.Errorf("%w: Init comes first", ErrGone)
-	}
-	for _, x := range t.families {
-		stand, err := x.standing(ctx)
-		if err != nil {
-			return err
-		}
-		if !sameRules(stand, x.rules(t.options)) {
-			return fmt.Errorf("%w: %s has not the rules we made in table raw: %d stand", ErrGone, x.program, len(stand))
-		}
-	}
-	if len(sample) == 0 {
-		sample = t.sample.bans[:min(len(t.sample.bans), 1)]
-	}
-	soon := t.options.now().Add(2 * time.Second)
-	for _, b := range sample {
-		if !b.Until.IsZero() && b.Until.Before(soon) {
-			continue
-		}
-		if err := t.verifyBan(ctx, b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *IPTables) verifyBan(ctx context.Context, b Ban) error {
-	p, err := Clean(b.Prefix)
-	if err != nil {
-		return err
-	}
-	_, err = execute(ctx, "", "ipset", "test", ipsetOf(p.Addr().Is6()), p.String())
-	if err == nil || errors.Is(err, ErrPermission) || ctx.Err() != nil {
-		return err
-	}
-	return fmt.Errorf("%w: the ban of %s is not in the kernel: %v", ErrGone, p, err)
-}
-
-// legacyPollInterval is how often Watch looks where the kernel tells nothing:
-// two or three short programs each time.
-const legacyPollInterval = time.Second
-
-// Watch calls report for every disturbance until the context ends, and returns
-// its error. Where iptables is the nf_tables variant the kernel tells of lost
-// rules at once, else Watch looks every second. It also keeps bans alive that
-// are longer than an ipset timeout.
-func (t *IPTables) Watch(ctx context.Context, report func(Disturbance)) error {
-	interval, l := legacyPollInterval, (*listener)(nil)
-	if t.variant == "nf_tables" {
-		interval = pollInterval
-		l = &listener{ports: &ownPorts{}, concerns: func(family byte, table string) bool {
-			return (family == unix.NFPROTO_IPV4 || family == unix.NFPROTO_IPV6) && table == "raw"
-		}}
-	}
-	return watch(ctx, interval, l, func(by string) {
-		// Our own changes are announced as iptables' as well, so only what is
-		// missing counts.
-		if err := t.Verify(ctx, nil); errors.Is(err, ErrGone) && t.isStarted() {
-			report(Disturbance{Err: err, By: by})
-		}
-		if err := t.rearm(ctx); err != nil && ctx.Err() == nil {
-			report(Disturbance{Err: err})
-		}
-	})
-}
-
-func (t *IPTables) isStarted() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.started
-}
-
 func ipsetNames(ctx context.Context) ([]string, error) {
 	said, err := execute(ctx, "", "ipset", "list", "-n")
 	return strings.Fields(said), err
-}
-
-// flushIPTables removes our rules from both variants, and our sets. Programs
-// that are not installed cannot have left anything.
-func flushIPTables(ctx context.Context) (removed []string, err error) {
-	for _, x := range otherXTables() {
-		found, errX := x.clear(ctx)
-		if found && errX == nil {
-			removed = append(removed, x.program+" rules")
-		}
-		if !errors.Is(errX, ErrUnsupported) {
-			err = errors.Join(err, errX)
-		}
-	}
-	names, errSets := ipsetNames(ctx)
-	if errors.Is(errSets, ErrUnsupported) {
-		return removed, err
-	}
-	err = errors.Join(err, errSets)
-	for _, name := range names {
-		if name != ipset4 && name != ipset6 && name != ipset4+spare && name != ipset6+spare {
-			continue
-		}
-		if _, errSet := execute(ctx, "", "ipset", "destroy", name); errSet != nil {
-			err = errors.Join(err, errSet)
-			continue
-		}
-		removed = append(removed, "ipset "+name)
-	}
-	return removed, err
 }

@@ -158,18 +158,14 @@ func TestIPTablesWatch(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			reports, done := make(chan Disturbance, 100), make(chan error, 1)
 			go func() { done <- b.Watch(ctx, func(d Disturbance) { reports <- d }) }()
-			var told Disturbance
-			eventually(t, fmt.Sprintf("Watch tells of %v", spoil), func() bool {
-				run(t, "", spoil[0], spoil[1:]...) // again: Watch may not have listened yet
-				select {
-				case told = <-reports:
-					return true
-				case <-time.After(legacyPollInterval + time.Second/2):
-					return false
+			run(t, "", spoil[0], spoil[1:]...)
+			select {
+			case told := <-reports:
+				if !errors.Is(told.Err, ErrGone) {
+					t.Errorf("%v: told %v", spoil, told)
 				}
-			})
-			if !errors.Is(told.Err, ErrGone) || (variant == "nft" && told.By == "") {
-				t.Errorf("%v: told %v", spoil, told)
+			case <-time.After(legacyPollInterval + time.Second):
+				t.Errorf("%v: not told", spoil)
 			}
 			cancel()
 			<-done

@@ -111,7 +111,11 @@ func backends() map[string]func(t testing.TB) Backend {
 		"nftables":        func(t testing.TB) Backend { return newNFTables(t, Options{}) },
 		"iptables-nft":    func(t testing.TB) Backend { return newIPTables(t, "nft", Options{}) },
 		"iptables-legacy": func(t testing.TB) Backend { return newIPTables(t, "legacy", Options{}) },
-		"print":           func(t testing.TB) Backend { return NewPrint(io.Discard) },
+		"kubo": func(t testing.TB) Backend {
+			return newKubo(t, newFakeKubo(t), filepath.Join(t.TempDir(), "filters"))
+		},
+		"denyfile": func(t testing.TB) Backend { return NewDenyFile(filepath.Join(t.TempDir(), "deny"), nil) },
+		"print":    func(t testing.TB) Backend { return NewPrint(io.Discard) },
 	}
 }
 

@@ -43,7 +43,7 @@ type sender struct {
 // send sends the transaction as one batch if the socket's buffer can take it,
 // else as several, in order. After an error the socket is closed: it may hold
 // unread answers, and the library's Conn keeps its first error for ever.
-func (s *sender) send(ctx context.Context, tx Transaction) error {
+func (s *sender) send(ctx context.Context, tx transaction) error {
 	if err := s.open(); err != nil {
 		return kernelError("opening a netlink socket", err)
 	}
@@ -128,7 +128,7 @@ const batchOverhead = 1024
 
 // cut splits the statements into the fewest batches within the limits, at the
 // transaction's steps.
-func (t Transaction) cut(bytes, messages int) [][]statement {
+func (t transaction) cut(bytes, messages int) [][]statement {
 	var parts [][]statement
 	start, used, count := 0, 0, 0
 	for i, from := range t.steps {

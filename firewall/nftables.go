@@ -92,9 +92,7 @@ func (n *NFTables) Sockets() SocketStats {
 // installed does what follows a change the kernel has taken.
 func (n *NFTables) installed(ctx context.Context, c Change, now time.Time) {
 	n.sample.note(c, now)
-	if n.options.KillSockets {
-		n.sockets.kill(ctx, c, now)
-	}
+	n.sockets.kill(ctx, n.options, c, now)
 }
 
 // List reads every set of ours whole; without our table there is none. 100,000

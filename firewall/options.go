@@ -49,13 +49,14 @@ type Options struct {
 	// KillSockets destroys the sockets that are connected to a host when its
 	// ban is installed, so that the node frees the connection at once.
 	KillSockets bool
+	// NodeNetNS is the network namespace whose sockets KillSockets destroys, as
+	// a file such as /proc/4242/ns/net, for a node in a container; empty means
+	// ours.
+	NodeNetNS string
 	// Now tells the time, to turn the end of a ban into a kernel timeout; nil
 	// means time.Now.
 	Now func() time.Time
 }
-
-// NFTablesOptions is the former name of Options.
-type NFTablesOptions = Options
 
 func (o Options) protocols() []Protocol {
 	if len(o.Protocols) == 0 && len(o.Ports) > 0 {

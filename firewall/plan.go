@@ -80,11 +80,11 @@ func sortBans(bans []Ban, now time.Time) (elementsBySet, error) {
 
 // initial is the transaction that replaces whatever stands in our table by
 // exactly these bans, and the plan that continues from there.
-func initial(o Options, bans []Ban, now time.Time) (Transaction, plan, error) {
+func initial(o Options, bans []Ban, now time.Time) (transaction, plan, error) {
 	next := plan{options: o, sets: map[setID]bool{}, counted: len(bans) <= maxCounted}
 	sorted, err := sortBans(bans, now)
 	if err != nil {
-		return Transaction{}, next, err
+		return transaction{}, next, err
 	}
 	for _, s := range basicSets() {
 		next.sets[s] = true
@@ -111,7 +111,7 @@ func initial(o Options, bans []Ban, now time.Time) (Transaction, plan, error) {
 			layout = append(layout, addRule{r})
 		}
 	}
-	var tx Transaction
+	var tx transaction
 	tx.add(layout...)
 	for _, s := range sets {
 		for chunk := range slices.Chunk(dedup(sorted.sets[s]), maxElements) {
@@ -125,8 +125,8 @@ func initial(o Options, bans []Ban, now time.Time) (Transaction, plan, error) {
 // there. Elements are added, deleted and added again: adding alone does not
 // move the timeout of an element that stands on kernels before 6.12, and
 // deleting alone fails when it does not stand.
-func (p plan) change(c Change, now time.Time) (Transaction, plan, error) {
-	var tx Transaction
+func (p plan) change(c Change, now time.Time) (transaction, plan, error) {
+	var tx transaction
 	sorted, err := sortBans(c.Set, now)
 	if err != nil {
 		return tx, p, err

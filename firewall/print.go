@@ -81,7 +81,7 @@ func (p *Print) List(context.Context) ([]Ban, error) {
 // Close does nothing: what is printed stays.
 func (p *Print) Close() error { return nil }
 
-func (p *Print) print(tx Transaction) error {
+func (p *Print) print(tx transaction) error {
 	if _, err := p.w.Write(tx.AppendText(nil)); err != nil {
 		return fmt.Errorf("printing a change: %w", err)
 	}

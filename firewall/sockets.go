@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -32,15 +33,18 @@ const (
 // TIME-WAIT, which holds nothing of the node's (include/net/tcp_states.h).
 const connected = 1<<1 | 1<<2 | 1<<3 | 1<<4 | 1<<5 | 1<<8 | 1<<9 | 1<<11
 
-// KillSockets destroys the TCP sockets of this network namespace that are
+// KillSockets destroys the TCP sockets of a network namespace that are
 // connected to one of the prefixes, and says how many. Their owner sees
 // ECONNABORTED at once. QUIC has no socket of its own per connection; those
 // connections end by their idle timeout once packets are dropped.
 //
+// netns is the file of the namespace the node runs in, such as
+// /proc/4242/ns/net; empty means ours. Another one takes CAP_SYS_ADMIN.
+//
 // It needs CAP_NET_ADMIN and a kernel with CONFIG_INET_DIAG_DESTROY, else the
 // error is ErrPermission or ErrUnsupported.
-func KillSockets(ctx context.Context, prefixes []netip.Prefix) (int, error) {
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+func KillSockets(ctx context.Context, netns string, prefixes []netip.Prefix) (int, error) {
+	conn, err := dialSockDiag(netns)
 	if err != nil {
 		return 0, kernelError("opening a socket diagnostics socket", err)
 	}
@@ -73,6 +77,18 @@ func KillSockets(ctx context.Context, prefixes []netip.Prefix) (int, error) {
 	return killed, nil
 }
 
+func dialSockDiag(netns string) (*netlink.Conn, error) {
+	if netns == "" {
+		return netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	}
+	f, err := os.Open(netns) // anew each time: a restarted container is another one
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{NetNS: int(f.Fd())})
+}
+
 // SocketStats says what Options.KillSockets did.
 type SocketStats struct {
 	// Killed is the number of sockets destroyed.
@@ -82,7 +98,10 @@ type SocketStats struct {
 }
 
 // kill destroys the sockets of those the change bans.
-func (s *SocketStats) kill(ctx context.Context, c Change, now time.Time) {
+func (s *SocketStats) kill(ctx context.Context, o Options, c Change, now time.Time) {
+	if !o.KillSockets {
+		return
+	}
 	var banned []netip.Prefix
 	for _, b := range c.Set {
 		if b.Until.IsZero() || b.Until.After(now) {
@@ -92,7 +111,7 @@ func (s *SocketStats) kill(ctx context.Context, c Change, now time.Time) {
 	if len(banned) == 0 {
 		return
 	}
-	killed, err := KillSockets(ctx, banned)
+	killed, err := KillSockets(ctx, o.NodeNetNS, banned)
 	s.Killed += uint64(killed)
 	s.Err = err
 }

@@ -6,9 +6,11 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/p2pban/p2pban/internal/netnstest"
 	"golang.org/x/sys/unix"
 )
 
@@ -72,22 +74,60 @@ func TestKillSocketsFreesTheNodesConnections(t *testing.T) {
 	if s := b.Sockets(); s.Killed != 4 || s.Err != nil {
 		t.Errorf("killed %d sockets (%v), want 4", s.Killed, s.Err)
 	}
+	var all sync.WaitGroup
 	for who, c := range open {
-		host := netip.MustParseAddr(c.RemoteAddr().(*net.TCPAddr).IP.String()).Unmap()
-		dead := host.String() == attacker4 || pfx("2001:db8:66::/64").Contains(host)
-		c.SetReadDeadline(time.Now().Add(silence))
-		_, err := io.ReadFull(c, make([]byte, 1))
-		if got := errors.Is(err, unix.ECONNABORTED); got != dead {
-			t.Errorf("the socket of %s: %v; aborted %v, want %v", who, err, got, dead)
-		}
-		c.Close()
+		all.Go(func() {
+			host := netip.MustParseAddr(c.RemoteAddr().(*net.TCPAddr).IP.String()).Unmap()
+			dead := host.String() == attacker4 || pfx("2001:db8:66::/64").Contains(host)
+			c.SetReadDeadline(time.Now().Add(silence))
+			_, err := io.ReadFull(c, make([]byte, 1))
+			if got := errors.Is(err, unix.ECONNABORTED); got != dead {
+				t.Errorf("the socket of %s: %v; aborted %v, want %v", who, err, got, dead)
+			}
+			c.Close()
+		})
 	}
+	all.Wait()
 }
 
 func TestKillSocketsOfNobody(t *testing.T) {
 	newWorld(t)
-	killed, err := KillSockets(context.Background(), prefixes("192.0.2.250/32"))
+	killed, err := KillSockets(context.Background(), "", prefixes("192.0.2.250/32"))
 	if killed != 0 || err != nil {
 		t.Errorf("killed %d, %v; want nothing to do", killed, err)
+	}
+}
+
+func TestKillSocketsOfAContainer(t *testing.T) {
+	container := netnstest.New(t)
+	outside := netnstest.New(t)
+	netnstest.Veth(container, "eth0", prefixes(node4+"/24"), outside, "eth0", prefixes(attacker4+"/24"))
+	var port string
+	var conns chan net.Conn
+	container.Do(func() { port, conns = accepted(t, "0.0.0.0:0") })
+	c, err := dial(outside, "tcp", attacker4, node4, port, patient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	served := <-conns
+	defer served.Close()
+
+	b := newNFTables(t, Options{KillSockets: true, NodeNetNS: container.Path()})
+	mustInit(t, b, Ban{Prefix: pfx(attacker4 + "/32"), Until: in(time.Hour)})
+	if s := b.Sockets(); s.Killed != 1 || s.Err != nil {
+		t.Errorf("killed %d sockets (%v), want 1", s.Killed, s.Err)
+	}
+	served.SetReadDeadline(time.Now().Add(patient))
+	if _, err := served.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNABORTED) {
+		t.Errorf("the node's socket: %v, want ECONNABORTED", err)
+	}
+
+	// The container is gone: the ban holds, and what could not be done is told.
+	b = newNFTables(t, Options{KillSockets: true, NodeNetNS: "/proc/0/ns/net"})
+	mustInit(t, b, mixed()...)
+	stands(t, b, mixed()...)
+	if s := b.Sockets(); s.Err == nil {
+		t.Error("the namespace does not exist, and no error is told")
 	}
 }

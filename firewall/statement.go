@@ -67,10 +67,10 @@ func (s setID) addrOf(e element) netip.Addr {
 	return netip.AddrFrom4([4]byte(e.key[:4]))
 }
 
-// Transaction is one atomic change of the firewall, as a value: String is the
+// transaction is one atomic change of the firewall, as a value: String is the
 // script nft would take for it, and the backends send the same value to the
 // kernel. It is made by a backend from bans, never by hand.
-type Transaction struct {
+type transaction struct {
 	statements []statement
 	// steps are the statements' indexes at which the transaction may be cut in
 	// two when the kernel's socket buffer cannot take it whole, in order.
@@ -78,21 +78,18 @@ type Transaction struct {
 }
 
 // String returns the transaction as an nft script.
-func (t Transaction) String() string { return string(t.AppendText(nil)) }
+func (t transaction) String() string { return string(t.AppendText(nil)) }
 
 // AppendText appends the transaction as an nft script.
-func (t Transaction) AppendText(b []byte) []byte {
+func (t transaction) AppendText(b []byte) []byte {
 	for _, s := range t.statements {
 		b = s.appendText(b)
 	}
 	return b
 }
 
-// Empty reports whether there is nothing to do.
-func (t Transaction) Empty() bool { return len(t.statements) == 0 }
-
 // add appends statements that must not be torn apart.
-func (t *Transaction) add(s ...statement) {
+func (t *transaction) add(s ...statement) {
 	t.steps = append(t.steps, len(t.statements))
 	t.statements = append(t.statements, s...)
 }

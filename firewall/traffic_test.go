@@ -201,19 +201,25 @@ func TestTrafficOfABannedHostStops(t *testing.T) {
 					dropped[d] = true
 				}
 				mustApply(t, b, Change{Set: []Ban{{Prefix: pfx(c.ban), Until: in(time.Hour)}}})
-				checkFlows(t, "with "+c.ban+" banned", flows, dropped)
 				from, to := c.dropped[0], node4
 				if netip.MustParseAddr(from).Is6() {
 					to = node6
 				}
-				if conn, err := dial(outside, "tcp", from, to, port, silence); err == nil {
-					conn.Close()
-					t.Errorf("with %s banned: %s connects anew", c.ban, from)
-				}
-				if conn, err := dial(node, "tcp", "", from, theirs, silence); err == nil {
-					conn.Close()
-					t.Errorf("with %s banned: the node connects to %s", c.ban, from)
-				}
+				var all sync.WaitGroup
+				all.Go(func() { checkFlows(t, "with "+c.ban+" banned", flows, dropped) })
+				all.Go(func() {
+					if conn, err := dial(outside, "tcp", from, to, port, silence); err == nil {
+						conn.Close()
+						t.Errorf("with %s banned: %s connects anew", c.ban, from)
+					}
+				})
+				all.Go(func() {
+					if conn, err := dial(node, "tcp", "", from, theirs, silence); err == nil {
+						conn.Close()
+						t.Errorf("with %s banned: the node connects to %s", c.ban, from)
+					}
+				})
+				all.Wait()
 				mustApply(t, b, Change{Lift: prefixes(c.ban)})
 				checkFlows(t, "after "+c.ban+" was lifted", flows, nil)
 			}
@@ -308,18 +314,22 @@ func TestPortsAndProtocols(t *testing.T) {
 				flows[port] = openFlows(t, outside, port, node4, node6, attacker4, attacker6)
 			}
 			mustApply(t, b, Change{Set: []Ban{ban, ban6}})
+			var all sync.WaitGroup
 			for port, open := range flows {
 				for _, f := range open {
-					want := c.passes(f.network, port)
-					within := silence
-					if want {
-						within = patient
-					}
-					if got := answers(f.conn, within); got != want {
-						t.Errorf("%v to port %s passes: %v, want %v", f, port, got, want)
-					}
+					all.Go(func() {
+						want := c.passes(f.network, port)
+						within := silence
+						if want {
+							within = patient
+						}
+						if got := answers(f.conn, within); got != want {
+							t.Errorf("%v to port %s passes: %v, want %v", f, port, got, want)
+						}
+					})
 				}
 			}
+			all.Wait()
 		})
 	}
 }

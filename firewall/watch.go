@@ -107,12 +107,10 @@ type listener struct {
 }
 
 // run passes on who changed a table that matters, until the context ends. A
-// socket that fails, most often because it overflowed, is opened again, and a
-// change by nobody known is passed on, for it may have been missed.
+// socket that fails, most often because it overflowed, is opened again.
 func (l *listener) run(ctx context.Context, changes chan<- string) {
 	for {
 		l.listen(ctx, changes)
-		offer(changes, "")
 		if sleep(ctx, relistenDelay) != nil {
 			return
 		}
@@ -120,7 +118,7 @@ func (l *listener) run(ctx context.Context, changes chan<- string) {
 }
 
 // listen returns when the socket fails, whose error is of no interest: what
-// was missed is found by looking.
+// was missed is found by looking, which it asks for as soon as it hears.
 func (l *listener) listen(ctx context.Context, changes chan<- string) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
@@ -131,6 +129,7 @@ func (l *listener) listen(ctx context.Context, changes chan<- string) {
 	if conn.SetBPF(withoutPorts(l.ports.list())) != nil || conn.JoinGroup(unix.NFNLGRP_NFTABLES) != nil {
 		return
 	}
+	offer(changes, "")
 	concerned := false // the change being announced is about a table that matters
 	for {
 		messages, err := conn.Receive()

@@ -121,7 +121,7 @@ func (x xtables) variant(ctx context.Context) (string, error) {
 // are. IPv6 is left out where the kernel has none.
 func hostXTables(ctx context.Context) ([]xtables, string, error) {
 	families := []xtables{{false, "iptables"}}
-	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
+	if _, err := os.Stat("/proc/thread-self/net/if_inet6"); err == nil {
 		families = append(families, xtables{true, "ip6tables"})
 	}
 	var variants []string
@@ -146,7 +146,7 @@ func otherXTables() []xtables {
 	for _, f := range []struct {
 		tables string
 		x      xtables
-	}{{"/proc/net/ip_tables_names", xtables{false, "iptables-legacy"}}, {"/proc/net/ip6_tables_names", xtables{true, "ip6tables-legacy"}}} {
+	}{{"/proc/thread-self/net/ip_tables_names", xtables{false, "iptables-legacy"}}, {"/proc/thread-self/net/ip6_tables_names", xtables{true, "ip6tables-legacy"}}} {
 		names, err := os.ReadFile(f.tables)
 		if err == nil && slices.Contains(strings.Fields(string(names)), "raw") {
 			all = append(all, f.x)

@@ -208,12 +208,19 @@ func (ns *NS) netlink() *netlink.Handle {
 }
 
 // onOwnThread runs f on a thread that ends with it, so that whatever f changes
-// about the thread (namespace, capabilities) reaches nobody else.
+// about the thread (namespace, capabilities) reaches nobody else. The main
+// thread never ends, and /proc/self shows its namespace as the process's, so it
+// is kept busy while another one runs f.
 func onOwnThread(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // the thread ends with the goroutine unless unlocked
+		if unix.Gettid() == unix.Getpid() {
+			onOwnThread(f)
+			runtime.UnlockOSThread()
+			return
+		}
 		f()
 	}()
 	<-done
