@@ -137,7 +137,6 @@ func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
 // run starts every task and waits for the end of all.
 func (a *agent) run(ctx context.Context, l net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.engine.Run(ctx) })
 	group.Go(func() error { return a.engine.saveCheckpoints(ctx) })
 	group.Go(func() error { return a.engine.keepProtected(ctx, a.protected) })
 	for _, f := range a.engine.enforcers {
@@ -162,9 +161,11 @@ func (a *agent) run(ctx context.Context, l net.Listener) error {
 		group.Go(func() error { return m.Run(ctx) })
 	}
 	group.Go(func() error { return a.reloads(ctx) })
+	a.log.Info("watching", "bans", len(a.engine.listBans()), "sources", len(a.engine.sources), "jails", len(a.engine.jails.Jails()), "config", a.engine.configName())
+	// The engine begins last: from here on only its goroutine may look into it.
+	group.Go(func() error { return a.engine.Run(ctx) })
 	// systemd ignores it where the unit is not of Type=notify.
 	daemon.SdNotify(false, daemon.SdNotifyReady)
-	a.log.Info("watching", "bans", len(a.engine.listBans()), "sources", len(a.engine.sources), "jails", len(a.engine.jails.Jails()), "config", a.engine.configName())
 	err := group.Wait()
 	daemon.SdNotify(false, daemon.SdNotifyStopping)
 	return err

@@ -68,7 +68,7 @@ func (e *engine) summary() string {
 		c, _ := e.jails.Counts(cfg.Name)
 		bans += c.InForce
 	}
-	text := fmt.Sprintf("%d bans in force, %d sources", bans, len(e.sources))
+	text := fmt.Sprintf("bans in force: %d, sources: %d", bans, len(e.sources))
 	if len(kinds) > 0 {
 		text = "ALARM " + strings.Join(kinds, ", ") + " (p2pban status); " + text
 	}

@@ -27,6 +27,9 @@ type pulse struct {
 
 // beat notes that it came.
 func (p *pulse) beat(now time.Time) {
+	if now == p.last { // the lines of one batch
+		return
+	}
 	if !p.last.IsZero() {
 		p.longest = max(p.longest, now.Sub(p.last))
 	}
