@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -140,17 +141,24 @@ func hostXTables(ctx context.Context) ([]xtables, string, error) {
 
 // otherXTables returns the programs of both variants by name, for finding what
 // an earlier run left in the other one. The legacy ones are named only where
-// their tables are in use: asking them creates the tables.
+// their table may be in use: asking them creates it.
 func otherXTables() []xtables {
 	all := []xtables{{false, "iptables-nft"}, {true, "ip6tables-nft"}}
-	for _, f := range []struct {
-		tables string
-		x      xtables
-	}{{"/proc/thread-self/net/ip_tables_names", xtables{false, "iptables-legacy"}}, {"/proc/thread-self/net/ip6_tables_names", xtables{true, "ip6tables-legacy"}}} {
-		names, err := os.ReadFile(f.tables)
-		if err == nil && slices.Contains(strings.Fields(string(names)), "raw") {
-			all = append(all, f.x)
-		}
+	if legacyRawInUse("/proc/thread-self/net/ip_tables_names") {
+		all = append(all, xtables{false, "iptables-legacy"})
+	}
+	if legacyRawInUse("/proc/thread-self/net/ip6_tables_names") {
+		all = append(all, xtables{true, "ip6tables-legacy"})
 	}
 	return all
+}
+
+// legacyRawInUse reads the kernel's list of legacy tables, which does not exist
+// where there are none, and which only root may read.
+func legacyRawInUse(names string) bool {
+	list, err := os.ReadFile(names)
+	if errors.Is(err, os.ErrPermission) {
+		return true
+	}
+	return slices.Contains(strings.Fields(string(list)), "raw")
 }
