@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -93,9 +94,9 @@ func legacy(line string) bool { return strings.Contains(line, "\tcanonical-log\t
 
 func takeText(line string) (*record, *violation) {
 	all, bad := scanText(line)
-	at := 2 // of msg, without a source
-	if len(all) > at && all[at].key == "source" {
-		at++
+	at := 3 // of msg, behind time, level and source
+	if len(all) > 2 && all[2].key == "msg" {
+		at = 2 // one is missing: checkHeader says so
 	}
 	named := len(all) > at && all[at].key == "msg" && (all[at].value == status || all[at].value == misbehaving)
 	if !named {
@@ -103,7 +104,7 @@ func takeText(line string) (*record, *violation) {
 			switch f := &all[i]; {
 			case f.key != "msg":
 			case f.value == status || f.value == misbehaving:
-				return nil, broken(Header, f.keyAt, "msg with the record's name must follow time, level and, if it is there, source")
+				return nil, broken(Header, f.keyAt, "msg with the record's name must follow time, level and source")
 			case mentioned(f.value) != "" && strings.HasPrefix(f.value, mentioned(f.value)):
 				return nil, broken(Tag, f.at, "the record's name must be the whole of msg")
 			}
@@ -127,7 +128,7 @@ func takeJSON(line string) (*record, *violation) {
 			rec.tag = f.value
 		case f.key == "msg" && (strings.HasPrefix(f.value, status+": ") || strings.HasPrefix(f.value, misbehaving+": ")):
 			return nil, broken(Header, f.at, "this is the form of go-libp2p up to v0.43; in JSON every field is a member of its own")
-		case f.key == "time" || f.key == "level" || f.key == "source":
+		case slices.Contains(headKeys[:], f.key):
 			head = append(head, *f)
 		default:
 			rec.fields = append(rec.fields, *f)
@@ -141,5 +142,11 @@ func takeJSON(line string) (*record, *violation) {
 	case all[0].key != "time":
 		return rec, broken(Header, all[0].keyAt, "time is the first member")
 	}
+	// Behind time the order of the members is free.
+	slices.SortStableFunc(head, func(a, b field) int {
+		return slices.Index(headKeys[:], a.key) - slices.Index(headKeys[:], b.key)
+	})
 	return rec, checkHeader(head, line)
 }
+
+var headKeys = [...]string{"time", "level", "source"}

@@ -142,8 +142,8 @@ func TestHostile(t *testing.T) {
 	caught := 0
 	for _, text := range texts {
 		var b bytes.Buffer
-		slog.New(slog.NewTextHandler(&b, nil)).Info(status, args(text)...)
-		slog.New(slog.NewJSONHandler(&b, nil)).Info(status, args(text)...)
+		slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{AddSource: true})).Info(status, args(text)...)
+		slog.New(slog.NewJSONHandler(&b, &slog.HandlerOptions{AddSource: true})).Info(status, args(text)...)
 		if n := strings.Count(b.String(), "\n"); n != 2 {
 			t.Errorf("%q: %d lines", text, n)
 		}
@@ -152,7 +152,7 @@ func TestHostile(t *testing.T) {
 				t.Errorf("%q: [%s] %s, host %v", text, v.Clause, v.Detail, v.Host)
 			}
 		}
-		raw := fmt.Sprintf("time=2026-11-20T11:17:19Z level=INFO msg=%s peer=\"\" addr=/ip4/%s/tcp/1 sample_rate=1 handshake_failure=tls err=%s", status, trueHost, text)
+		raw := fmt.Sprintf("time=2026-11-20T11:17:19Z level=INFO source=x.go:1 msg=%s peer=\"\" addr=/ip4/%s/tcp/1 sample_rate=1 handshake_failure=tls err=%s", status, trueHost, text)
 		for line := range strings.SplitSeq(raw, "\n") {
 			if v := Check(line); v.Record != "" && v.Clause != "" {
 				caught++
@@ -188,7 +188,7 @@ func TestReport(t *testing.T) {
 	if m := report.Missing(); len(m) != 1 || m[0].Clause != Length {
 		t.Errorf("not shown: %v", m)
 	}
-	cut := Check(`time=2026-11-20T11:17:19Z level=INFO msg=CANONICAL_PEER_STATUS peer="" addr=/ip4/198.51.100.7/tcp/1 sample_rate=1 handshake_failure=tls err=` + strings.Repeat("x", MaxErr))
+	cut := Check(`time=2026-11-20T11:17:19Z level=INFO source=x.go:1 msg=CANONICAL_PEER_STATUS peer="" addr=/ip4/198.51.100.7/tcp/1 sample_rate=1 handshake_failure=tls err=` + strings.Repeat("x", MaxErr))
 	report.Add(&cut)
 	if m := report.Missing(); len(m) != 0 {
 		t.Errorf("not shown: %v", m)

@@ -14,20 +14,16 @@ import (
 // point before the fraction.
 var stampShape = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$`)
 
-// checkHeader holds what stands before the record's name: time, level and,
-// where it is given, source.
+// checkHeader holds what stands before the record's name: time, level, source.
 func checkHeader(head []field, line string) *violation {
-	if len(head) < 2 || head[0].key != "time" || head[1].key != "level" {
-		return broken(Header, 0, "a record begins with time and level")
+	if len(head) != 3 || head[0].key != "time" || head[1].key != "level" || head[2].key != "source" {
+		return broken(Header, 0, "a record begins with time, level and source")
 	}
 	if at, err := time.Parse(time.RFC3339, head[0].value); err != nil || at.Year() < 1970 || !stampShape.MatchString(head[0].value) {
 		return broken(Header, head[0].at, "time must be as in RFC 3339, with its zone: 2026-01-02T03:04:05.678Z")
 	}
 	if !slices.Contains([]string{"DEBUG", "INFO", "WARN", "ERROR"}, head[1].value) {
 		return broken(Header, head[1].at, "level must be DEBUG, INFO, WARN or ERROR")
-	}
-	if len(head) == 2 {
-		return nil
 	}
 	src := &head[2]
 	if strings.HasPrefix(line, "{") && !src.quoted {
