@@ -36,15 +36,21 @@ func malformedOrForged(s string) Reject {
 	return Malformed
 }
 
-// isGoSource tells whether s is a position as Go's loggers write it:
-// "dir/file.go:168", a whole path, of at most MaxSource bytes.
-func isGoSource(s string) bool {
+// isSource tells whether s is a position in any language: "src/pool.rs:490", of
+// at most MaxSource bytes.
+func isSource(s string) bool {
 	colon := strings.LastIndexByte(s, ':')
-	if colon < 0 || len(s) > MaxSource || !strings.HasSuffix(s[:colon], ".go") {
+	if colon <= 0 || len(s) > MaxSource {
 		return false
 	}
 	n, ok := digits(s[colon+1:])
 	return ok && n > 0
+}
+
+// isGoSource tells whether s is a position as Go's loggers write it:
+// "dir/file.go:168", a whole path, of at most MaxSource bytes.
+func isGoSource(s string) bool {
+	return isSource(s) && strings.HasSuffix(s[:strings.LastIndexByte(s, ':')], ".go")
 }
 
 // checkCanonical holds a canonical record's fields to the order and the

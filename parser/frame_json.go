@@ -2,6 +2,7 @@ package parser
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -110,6 +111,8 @@ func (j *jsonLine) fill(l *jsonLayout) bool {
 		return l.more(j, l)
 	case l.format == fmtGoLogJSON && rec.Logger == canonicalLogger:
 		return j.canonical(find(j.members, l.message))
+	case l.format == fmtSlogJSON && l.time == "time" && isCanonicalTag(rec.Message):
+		return j.canonicalMembers(l)
 	}
 	return j.fields(l)
 }
@@ -146,6 +149,40 @@ func (j *jsonLine) canonical(m *member) bool {
 	}
 	return true
 }
+
+// canonicalMembers reads the JSON form of a canonical record
+// (docs/canonical-log.md, json): each field is a member of its own, in any order,
+// and the application's words are called reason.
+func (j *jsonLine) canonicalMembers(l *jsonLayout) bool {
+	rec, at := &j.res.Record, find(j.members, l.message).at
+	rec.Tag, rec.Message = rec.Message, ""
+	source := find(j.members, l.source)
+	switch {
+	case rec.Logger != "":
+		return j.res.fail(Forged, at, "a canonical record from a logger that writes none")
+	case source == nil || source.kind() != '{' && !isSource(rec.Source):
+		return j.res.fail(Forged, at, "a canonical record without its source position")
+	}
+	if j.fields(l); j.res.failed() {
+		return true
+	}
+	for i := range rec.Fields {
+		if f := &rec.Fields[i]; f.Key == "reason" && rec.Tag == tagMisbehaving {
+			f.Key = "msg"
+		}
+	}
+	place := func(f Field) int {
+		if i := slices.Index(canonicalOrder[:], f.Key); i >= 0 {
+			return i
+		}
+		return len(canonicalOrder)
+	}
+	slices.SortStableFunc(rec.Fields, func(a, b Field) int { return place(a) - place(b) })
+	return checkCanonical(j.res, at)
+}
+
+// canonicalOrder is the order of the text form.
+var canonicalOrder = [...]string{"peer", "addr", "net_addr", "sample_rate", "component", "err", "msg"}
 
 func (j *jsonLine) fail(m *member, detail string) bool {
 	r := Malformed

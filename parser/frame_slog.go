@@ -24,7 +24,7 @@ func frameSlogText(s string, res *Result) bool {
 	switch canonical := isCanonicalTag(msg); {
 	case canonical && !t.canonicalLogger:
 		return res.fail(Forged, msgAt, "a canonical record from a logger that writes none")
-	case canonical && !isGoSource(rec.Source):
+	case canonical && !isSource(rec.Source):
 		return res.fail(Forged, msgAt, "a canonical record without its source position")
 	case canonical:
 		rec.Tag = msg
@@ -121,7 +121,8 @@ func (t *slogText) pair() (key, value string, ok bool) {
 }
 
 // token reads a key (up to '=') or a value (up to a space or the end), bare or
-// quoted as slog itself decides.
+// quoted as slog itself decides; writers without Unicode's tables may quote what
+// is not ASCII (docs/canonical-log.md, quoting).
 func (t *slogText) token(isKey bool) (string, bool) {
 	rest := t.s[t.pos:]
 	t.bad = t.pos
@@ -146,7 +147,7 @@ func (t *slogText) quoted(rest string, isKey bool) (string, bool) {
 		return "", false
 	}
 	v, ok := t.res.text.unquote(rest[:n])
-	if !ok || !slogQuotes(v) {
+	if !ok || !slogQuotes(v) && isASCII(v) {
 		return "", false
 	}
 	t.pos += n

@@ -55,6 +55,10 @@ func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 		reject(Forged, "the host's field stands twice")
 		return
 	}
+	if dir, ok := rec.Get("dir"); ok && rec.Tag != "" && dir == "outbound" {
+		reject(Outbound, "our node dialled this connection")
+		return
+	}
 	if why, detail := pat.wayIn(rec); why != Accepted {
 		reject(why, detail)
 		return

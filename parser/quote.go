@@ -54,6 +54,15 @@ func (a *arena) unquote(s string) (string, bool) {
 	return a.since(from), true
 }
 
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // slogQuotes tells whether log/slog's TextHandler quotes s: when it is empty or
 // holds a space, '=', '"', a control character, or anything not printable.
 func slogQuotes(s string) bool {
