@@ -88,7 +88,9 @@ func startKubo(t *testing.T, ctx context.Context, host string) realKubo {
 	}
 	t.Cleanup(func() { daemon.Process.Signal(os.Interrupt); daemon.Wait() })
 	deadline := time.Now().Add(time.Minute)
-	for k.command("swarm", "filters").Run() != nil || !fileExists(filepath.Join(k.dir, "api")) {
+	// Before the daemon has written its API address, a command would take the
+	// repository's lock from it.
+	for !fileExists(filepath.Join(k.dir, "api")) || k.command("swarm", "filters").Run() != nil {
 		if time.Now().After(deadline) {
 			t.Fatal("the node does not come up")
 		}
