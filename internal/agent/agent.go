@@ -158,7 +158,13 @@ func (a *agent) run(ctx context.Context, l net.Listener) error {
 	group.Go(func() error { return server.Run(ctx) })
 	if a.metrics != nil {
 		m := &metrics.Server{Listener: a.metrics, Gather: a.engine.snapshot, Log: a.log}
-		group.Go(func() error { return m.Run(ctx) })
+		group.Go(func() error {
+			// Whoever watches must not be able to end what he watches.
+			if err := m.Run(ctx); err != nil {
+				a.log.Error("metrics are not served any more", "error", err)
+			}
+			return nil
+		})
 	}
 	group.Go(func() error { return a.reloads(ctx) })
 	a.log.Info("watching", "bans", len(a.engine.listBans()), "sources", len(a.engine.sources), "jails", len(a.engine.jails.Jails()), "config", a.engine.configName())

@@ -228,7 +228,7 @@ func TestSuppression(t *testing.T) {
 	s := newStream(t)
 	say := func(count uint64) string {
 		what, fix := s.flow.suppression(s.now, "node", count)
-		if what != "" && !strings.Contains(fix, "journald.conf.d/50-p2pban.conf") {
+		if what != "" && !strings.Contains(fix, "install 50-p2pban.conf") {
 			t.Errorf("the cure is %q", fix)
 		}
 		return what

@@ -216,9 +216,9 @@ type Past struct {
 // Bounds of lists that are asked for with a limit.
 const (
 	// DefaultHistory is how many decisions are given when nothing is said,
-	// MaxHistory the most that are.
+	// MaxHistory the most that are: while they are read, no ban is saved.
 	DefaultHistory = 100
-	MaxHistory     = 10_000
+	MaxHistory     = 1000
 	// MaxNearest bounds the hosts of GET /v1/nearest.
 	MaxNearest = 64
 )

@@ -114,7 +114,9 @@ func (c *Client) Events(ctx context.Context, yield func(Event) error) error {
 	for {
 		var e Event
 		err := d.Decode(&e)
-		if errors.Is(err, io.EOF) || ctx.Err() != nil {
+		// A daemon that ends breaks the stream off wherever it is.
+		ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+		if ended || ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {

@@ -26,7 +26,7 @@ func TestHistoryAndNearest(t *testing.T) {
 		t.Errorf("History of nobody: %v", err)
 	}
 	for _, limit := range []int{0, -1, MaxHistory + 1} {
-		if _, err := c.History(ctx, "", limit); err == nil || !strings.Contains(err.Error(), "from 1 to 10000") {
+		if _, err := c.History(ctx, "", limit); err == nil || !strings.Contains(err.Error(), "from 1 to 1000") {
 			t.Errorf("History with limit %d: %v, want a refusal that names the bounds", limit, err)
 		}
 	}

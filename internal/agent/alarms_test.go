@@ -1,0 +1,116 @@
+package agent
+
+import (
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/internal/state"
+	"github.com/p2pban/p2pban/jail"
+	"github.com/p2pban/p2pban/sources"
+)
+
+// atRest is an engine whose loop does not run: the test is its goroutine and
+// its clock.
+func atRest(t *testing.T) (e *engine, now *time.Time) {
+	t.Helper()
+	dir := t.TempDir()
+	cfg := config.Default()
+	cfg.Firewall.Backend = "print"
+	cfg.Daemon.State = filepath.Join(dir, "state.db")
+	cfg.Sources = []config.Source{{Name: "node", Files: []string{filepath.Join(dir, "node.log")}}}
+	rules, err := cfg.Ruleset.Expand([]string{"go-libp2p/*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Jails = []jail.Config{{Name: "never", Rules: rules, FindTime: time.Minute, MaxRetry: 1 << 40, BanTime: time.Hour}}
+	store, err := state.Open(cfg.Daemon.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	a, err := build(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard}, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e = a.engine
+	at := time.Now()
+	e.now, e.caughtUp = func() time.Time { return at }, true
+	return e, &at
+}
+
+// TestAlarmsOfAChangedNode is an upgrade that changes the format, then a node
+// that stops, then one that comes back, as an operator sees it.
+func TestAlarmsOfAChangedNode(t *testing.T) {
+	e, now := atRest(t)
+	events, stop := e.bus.subscribe()
+	defer stop()
+	standing := func() []string {
+		e.watch(*now)
+		var kinds []string
+		for _, a := range e.alarms.list() {
+			kinds = append(kinds, a.Kind)
+			if a.What == "" || a.Fix == "" {
+				t.Errorf("the alarm %s lacks its cause or its cure: %+v", a.Kind, a)
+			}
+		}
+		return kinds
+	}
+	expect := func(when string, kinds ...string) {
+		t.Helper()
+		if got := standing(); !slices.Equal(got, kinds) {
+			t.Fatalf("%s: the alarms are %q, want %q", when, got, kinds)
+		}
+		counted := e.count().Alarms
+		for _, kind := range control.AlarmKinds {
+			want := 0
+			if slices.Contains(kinds, kind) {
+				want = 1
+			}
+			if n, ok := counted[kind]; n != want || !ok {
+				t.Errorf("%s: %d alarms %s are counted, want %d", when, n, kind, want)
+			}
+		}
+	}
+	say := func(text string, every time.Duration, times int) {
+		for range times {
+			*now = now.Add(every)
+			e.batch(t.Context(), sources.Batch{Source: "node", Stream: "node.log", Lines: []sources.Line{{Text: text}}})
+		}
+	}
+	say(canonical(established), time.Minute, 48*60)
+	expect("after two good days")
+	say("a new format", time.Second, 3700)
+	expect("after an hour of a new format", "unrecognised")
+	if a := e.alarms.list()[0]; !strings.Contains(a.What, `seen instead: "a new format"`) || !strings.Contains(a.Fix, "canonical-log=info") {
+		t.Errorf("the alarm is %+v", a)
+	}
+	*now = now.Add(61 * time.Minute)
+	expect("after an hour of silence", "unrecognised", "silent")
+	say(canonical(established), time.Second, 1)
+	expect("after a good line")
+
+	var told []string
+	for len(events) > 0 {
+		ev := <-events
+		told = append(told, ev.Type+" "+ev.Alarm.Kind)
+	}
+	slices.Sort(told)
+	if want := []string{"alarm silent", "alarm unrecognised", "alarm-over silent", "alarm-over unrecognised"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+
+	// A source that is no more has no alarms.
+	*now = now.Add(80 * time.Hour)
+	expect("after days of silence", "silent")
+	e.alarms.drop("node")
+	if left := e.alarms.list(); len(left) > 0 {
+		t.Errorf("the source is gone, its alarms are not: %+v", left)
+	}
+}
