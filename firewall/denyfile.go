@@ -53,7 +53,7 @@ func (d *DenyFile) Apply(_ context.Context, c Change) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.bans == nil {
-		return fmt.Errorf("%w: Init comes first", ErrGone)
+		return errNotStarted
 	}
 	next := maps.Clone(d.bans)
 	if err := next.apply(c, d.now()); err != nil {
@@ -151,7 +151,7 @@ func writeMultiaddrs(path string, prefixes []netip.Prefix) (err error) {
 	}
 	defer func() {
 		if errors.Is(err, os.ErrPermission) {
-			err = fmt.Errorf("%w: %w", ErrPermission, err)
+			err = fmt.Errorf("%w: %w", ErrDenied, err)
 		}
 	}()
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")

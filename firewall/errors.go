@@ -13,6 +13,8 @@ import (
 var (
 	// ErrPermission: this process may not change the firewall.
 	ErrPermission = errors.New("no permission to change the firewall")
+	// ErrDenied: a file or a node's API is closed to this process.
+	ErrDenied = errors.New("access denied")
 	// ErrUnsupported: the kernel, or a program it takes, lacks what the backend needs.
 	ErrUnsupported = errors.New("not supported here")
 	// ErrFull: the kernel takes no more bans.
@@ -27,12 +29,22 @@ var (
 	ErrBadPrefix = errors.New("a prefix that cannot be banned")
 )
 
+// errNotStarted is an ErrGone that is nobody's doing.
+var errNotStarted = fmt.Errorf("%w: Init comes first", ErrGone)
+
+// disturbed reports whether Verify found something to be repaired.
+func disturbed(err error) bool {
+	return errors.Is(err, ErrGone) && !errors.Is(err, errNotStarted)
+}
+
 // Hint says what an operator can do about an error of this package, as a
 // clause for the end of a message; empty when there is nothing to advise.
 func Hint(err error) string {
 	switch {
 	case errors.Is(err, ErrPermission):
 		return "run it as root or give it CAP_NET_ADMIN (in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN; in a container: --cap-add NET_ADMIN)"
+	case errors.Is(err, ErrDenied):
+		return "let the user p2pban runs as write the deny list's directory, or give it the secret the node asks for (Kubo: API.Authorizations)"
 	case errors.Is(err, ErrUnsupported):
 		return "load the kernel module nf_tables, or choose another [firewall] backend: nftables, iptables, print"
 	case errors.Is(err, ErrFull):

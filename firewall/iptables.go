@@ -153,7 +153,7 @@ func (t *IPTables) Apply(ctx context.Context, c Change) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.started {
-		return fmt.Errorf("%w: Init comes first", ErrGone)
+		return errNotStarted
 	}
 	now := t.options.now()
 	script, err := t.changeScript(c, now)

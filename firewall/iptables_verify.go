@@ -15,7 +15,7 @@ func (t *IPTables) Verify(ctx context.Context, sample []Ban) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.started {
-		return fmt.Errorf("%w: Init comes first", ErrGone)
+		return errNotStarted
 	}
 	for _, x := range t.families {
 		stand, err := x.standing(ctx)
@@ -72,17 +72,11 @@ func (t *IPTables) Watch(ctx context.Context, report func(Disturbance)) error {
 	return watch(ctx, interval, l, func(by string) {
 		// Our own changes are announced as iptables' as well, so only what is
 		// missing counts.
-		if err := t.Verify(ctx, nil); errors.Is(err, ErrGone) && t.isStarted() {
+		if err := t.Verify(ctx, nil); disturbed(err) {
 			report(Disturbance{Err: err, By: by})
 		}
 		if err := t.rearm(ctx); err != nil && ctx.Err() == nil {
 			report(Disturbance{Err: err})
 		}
 	})
-}
-
-func (t *IPTables) isStarted() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.started
 }

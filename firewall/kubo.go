@@ -95,7 +95,7 @@ func (k *Kubo) Apply(ctx context.Context, c Change) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.bans == nil {
-		return fmt.Errorf("%w: Init comes first", ErrGone)
+		return errNotStarted
 	}
 	next := maps.Clone(k.bans)
 	if err := next.apply(c, k.now()); err != nil {
@@ -265,7 +265,7 @@ func (k *Kubo) Verify(ctx context.Context, sample []Ban) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.bans == nil {
-		return fmt.Errorf("%w: Init comes first", ErrGone)
+		return errNotStarted
 	}
 	now := k.now()
 	if len(sample) == 0 {
@@ -292,19 +292,21 @@ func (k *Kubo) Verify(ctx context.Context, sample []Ban) error {
 // it may have lost in a restart, and removes those whose bans have ended. A
 // node that does not answer is not a disturbance: it lets nobody in.
 func (k *Kubo) Watch(ctx context.Context, report func(Disturbance)) error {
-	return watch(ctx, pollInterval, nil, func(string) {
-		if err := k.Verify(ctx, nil); errors.Is(err, ErrGone) {
-			report(Disturbance{Err: err})
-			return
-		}
-		k.mu.Lock()
-		ended := len(k.bans) > len(k.bans.list(k.now()))
-		k.mu.Unlock()
-		if ended {
-			// An error leaves the filters for the next look.
-			_ = k.Apply(ctx, Change{})
-		}
-	})
+	return watch(ctx, pollInterval, nil, func(string) { k.look(ctx, report) })
+}
+
+func (k *Kubo) look(ctx context.Context, report func(Disturbance)) {
+	if err := k.Verify(ctx, nil); disturbed(err) {
+		report(Disturbance{Err: err})
+		return
+	}
+	k.mu.Lock()
+	ended := len(k.bans) > len(k.bans.list(k.now()))
+	k.mu.Unlock()
+	if ended {
+		// An error leaves the filters for the next look.
+		_ = k.Apply(ctx, Change{})
+	}
 }
 
 // Flush removes the filters that are ours from the node, without a daemon.

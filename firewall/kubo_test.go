@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,11 +31,10 @@ type fakeKubo struct {
 	authorization string
 	down          bool
 	failAfter     int // calls that change something until one fails; 0: never
-	calls         map[string]int
 }
 
 func newFakeKubo(t testing.TB) *fakeKubo {
-	f := &fakeKubo{t: t, filters: map[string]bool{}, peers: map[string]string{}, calls: map[string]int{}}
+	f := &fakeKubo{t: t, filters: map[string]bool{}, peers: map[string]string{}}
 	f.server = httptest.NewServer(f)
 	t.Cleanup(f.server.Close)
 	return f
@@ -45,44 +45,17 @@ func (f *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	command := strings.TrimPrefix(r.URL.Path, "/api/v0/")
 	arguments := r.URL.Query()["arg"]
-	f.calls[command]++
-	refuse := func(status int, message string) {
+	if f.down {
+		panic(http.ErrAbortHandler)
+	}
+	if status, message := f.refuse(r, arguments); status != 0 {
 		w.WriteHeader(status)
 		json.NewEncoder(w).Encode(map[string]any{"Message": message, "Code": 0, "Type": "error"})
+		return
 	}
-	switch {
-	case f.down:
-		panic(http.ErrAbortHandler)
-	case r.Method != http.MethodPost:
-		refuse(http.StatusMethodNotAllowed, "only POST")
-		return
-	case f.authorization != "" && r.Header.Get("Authorization") != f.authorization:
-		refuse(http.StatusForbidden, "Kubo RPC Access Denied: Please provide a valid authorization token as defined in the API.Authorizations configuration.")
-		return
-	case len(arguments) > 0 && f.failAfter == 1:
-		refuse(http.StatusInternalServerError, "this command must be run in online mode. Try running 'ipfs daemon' first")
-		return
-	case len(arguments) > 0 && f.failAfter > 1:
-		f.failAfter--
-	}
-	answer := []string{}
 	switch command {
-	case "swarm/filters":
-		for s := range f.filters {
-			answer = append(answer, s)
-		}
-	case "swarm/filters/add", "swarm/filters/rm":
-		for _, a := range arguments {
-			if _, err := parseMultiaddr(a); err != nil {
-				refuse(http.StatusInternalServerError, "invalid ip mask")
-				return
-			}
-			f.filters[a] = true
-			if command == "swarm/filters/rm" {
-				delete(f.filters, a)
-			}
-			answer = append(answer, a)
-		}
+	case "swarm/filters", "swarm/filters/add", "swarm/filters/rm":
+		json.NewEncoder(w).Encode(map[string]any{"Strings": f.change(command, arguments)})
 	case "swarm/peers":
 		type peer struct{ Addr, Peer string }
 		var list []peer
@@ -90,15 +63,50 @@ func (f *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			list = append(list, peer{a, p})
 		}
 		json.NewEncoder(w).Encode(map[string]any{"Peers": list})
-		return
 	case "swarm/disconnect":
 		addr, _, _ := strings.Cut(arguments[0], "/p2p/")
 		delete(f.peers, addr)
+		json.NewEncoder(w).Encode(map[string]any{"Strings": arguments})
 	default:
 		http.NotFound(w, r)
-		return
 	}
-	json.NewEncoder(w).Encode(map[string]any{"Strings": answer})
+}
+
+// refuse returns a status other than 0 when the request is not to be served.
+func (f *fakeKubo) refuse(r *http.Request, arguments []string) (status int, message string) {
+	switch {
+	case r.Method != http.MethodPost:
+		return http.StatusMethodNotAllowed, "only POST"
+	case f.authorization != "" && r.Header.Get("Authorization") != f.authorization:
+		return http.StatusForbidden, "Kubo RPC Access Denied: Please provide a valid authorization token as defined in the API.Authorizations configuration."
+	case len(arguments) > 0 && f.failAfter == 1:
+		return http.StatusInternalServerError, "this command must be run in online mode. Try running 'ipfs daemon' first"
+	case len(arguments) > 0 && f.failAfter > 1:
+		f.failAfter--
+	}
+	if strings.HasPrefix(r.URL.Path, "/api/v0/swarm/filters/") {
+		for _, a := range arguments {
+			if _, err := parseMultiaddr(a); err != nil {
+				return http.StatusInternalServerError, "invalid ip mask"
+			}
+		}
+	}
+	return 0, ""
+}
+
+func (f *fakeKubo) change(command string, arguments []string) []string {
+	answer := []string{}
+	for _, a := range arguments {
+		f.filters[a] = true
+		if command == "swarm/filters/rm" {
+			delete(f.filters, a)
+		}
+		answer = append(answer, a)
+	}
+	if command == "swarm/filters" {
+		answer = slices.AppendSeq(answer, maps.Keys(f.filters))
+	}
+	return answer
 }
 
 func (f *fakeKubo) set(change func()) {
@@ -258,23 +266,39 @@ func TestKuboIsBounded(t *testing.T) {
 }
 
 func TestKuboWatch(t *testing.T) {
+	ctx := context.Background()
 	f := newFakeKubo(t)
-	k := newKubo(t, f, filepath.Join(t.TempDir(), "filters"))
-	mustInit(t, k, mixed()...)
-	looked := make(chan Disturbance, 100)
-	look := func() { // what Watch does at each look
-		if err := k.Verify(context.Background(), nil); errors.Is(err, ErrGone) {
-			looked <- Disturbance{Err: err}
-		}
+	now := time.Now()
+	k, err := NewKubo(KuboOptions{API: f.server.URL, File: filepath.Join(t.TempDir(), "filters"), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
 	}
-	look()
-	if len(looked) != 0 {
-		t.Errorf("all is well, and told: %v", <-looked)
+	mustInit(t, k, Ban{Prefix: pfx("192.0.2.1/32")}, Ban{Prefix: pfx("192.0.2.2/32"), Until: now.Add(time.Minute)})
+	told := 0
+	look := func() int {
+		told = 0
+		k.look(ctx, func(d Disturbance) {
+			if !errors.Is(d.Err, ErrGone) {
+				t.Errorf("told %v, want ErrGone", d)
+			}
+			told++
+		})
+		return told
+	}
+	if look() != 0 || len(f.standing()) != 2 {
+		t.Error("all is well, and something was told or changed")
+	}
+	now = now.Add(2 * time.Minute)
+	if look() != 0 || !slices.Equal(f.standing(), []string{"/ip4/192.0.2.1/ipcidr/32"}) {
+		t.Errorf("a ban has ended, and the node has %q", f.standing())
 	}
 	f.set(func() { clear(f.filters) })
-	look()
-	if len(looked) != 1 {
+	if look() != 1 {
 		t.Error("lost filters are not told")
+	}
+	f.set(func() { f.down = true })
+	if look() != 0 {
+		t.Error("a node that is down is told as a disturbance")
 	}
 }
 
@@ -283,8 +307,8 @@ func TestKuboAuthorization(t *testing.T) {
 	f.authorization = "Bearer token"
 	file := filepath.Join(t.TempDir(), "filters")
 	err := newKubo(t, f, file).Init(context.Background(), nil)
-	if !errors.Is(err, ErrPermission) || !strings.Contains(fmt.Sprint(err), "API.Authorizations") {
-		t.Errorf("without a token: %v, want ErrPermission in the node's words", err)
+	if !errors.Is(err, ErrDenied) || !strings.Contains(fmt.Sprint(err), "API.Authorizations") {
+		t.Errorf("without a token: %v, want ErrDenied in the node's words", err)
 	}
 	k, err := NewKubo(KuboOptions{API: f.server.URL, File: file, Authorization: f.authorization})
 	if err != nil {

@@ -108,7 +108,7 @@ func kuboError(command string, status int, body []byte) error {
 	err := fmt.Errorf("the node refuses %s: %d %s", command, status, said.Message)
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return fmt.Errorf("%w: %w", ErrPermission, err)
+		return fmt.Errorf("%w: %w", ErrDenied, err)
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	case strings.Contains(said.Message, "online mode"): // started, and not yet online
@@ -144,7 +144,7 @@ func (r *kuboRPC) peers(ctx context.Context) ([]kuboPeer, error) {
 // is no error.
 func (r *kuboRPC) disconnect(ctx context.Context, p kuboPeer) error {
 	err := r.call(ctx, "swarm/disconnect", []string{p.Addr + "/p2p/" + p.Peer}, nil)
-	if errors.Is(err, ErrBusy) || errors.Is(err, ErrPermission) || ctx.Err() != nil {
+	if errors.Is(err, ErrBusy) || errors.Is(err, ErrDenied) || ctx.Err() != nil {
 		return err
 	}
 	return nil

@@ -2,7 +2,6 @@ package firewall
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -67,7 +66,7 @@ func (n *NFTables) Apply(ctx context.Context, c Change) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.plan.sets == nil {
-		return fmt.Errorf("%w: Init comes first", ErrGone)
+		return errNotStarted
 	}
 	now := n.options.now()
 	tx, next, err := n.plan.change(c, now)

@@ -49,7 +49,7 @@ func (p *Print) Apply(_ context.Context, c Change) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.plan.sets == nil {
-		return fmt.Errorf("%w: Init comes first", ErrGone)
+		return errNotStarted
 	}
 	tx, next, err := p.plan.change(c, p.Options.now())
 	if err != nil {

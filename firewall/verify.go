@@ -90,7 +90,7 @@ func (n *NFTables) Verify(ctx context.Context, sample []Ban) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.plan.sets == nil {
-		return fmt.Errorf("%w: Init comes first", ErrGone)
+		return errNotStarted
 	}
 	if err := n.verifyLayout(); err != nil {
 		return err

@@ -3,7 +3,6 @@ package firewall
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -56,16 +55,10 @@ func (n *NFTables) Watch(ctx context.Context, report func(Disturbance)) error {
 		if err == nil && by != "" {
 			err = fmt.Errorf("%w: the table inet %s was changed", ErrGone, tableName)
 		}
-		if errors.Is(err, ErrGone) && n.started() {
+		if disturbed(err) {
 			report(Disturbance{Err: err, By: by})
 		}
 	})
-}
-
-func (n *NFTables) started() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.plan.sets != nil
 }
 
 // watch calls look after every change the listener (if there is one) tells of,
