@@ -130,7 +130,7 @@ func TestNearestAndHistory(t *testing.T) {
 
 // TestSuppressedMessages has journald throw lines away, and see the alarm.
 func TestSuppressedMessages(t *testing.T) {
-	journald := journaltest.Start(t, "RateLimitIntervalSec=10s", "RateLimitBurst=100")
+	journald := journaltest.Start(t, "RateLimitIntervalSec=1s", "RateLimitBurst=100")
 	out := journald.Stream("kubo.service", "ipfs")
 	io.WriteString(out, "the first line, so that there is a journal\n")
 	journald.Sync()
