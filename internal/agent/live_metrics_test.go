@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -93,6 +94,29 @@ func TestMetricsAreOff(t *testing.T) {
 	if c, err := net.DialTimeout("tcp", "127.0.0.1:9847", time.Second); err == nil {
 		c.Close()
 		t.Error("something listens although no metrics are configured")
+	}
+	l.configure(liveConfig + "[metrics]\nlisten = \"127.0.0.1:9847\"\n")
+	reply, err := l.client.Reload(t.Context())
+	if err != nil || len(reply.Changes) != 1 || !strings.Contains(reply.Changes[0], "[metrics] changed and takes effect at the next start") {
+		t.Errorf("a reload with metrics: %+v, %v", reply, err)
+	}
+}
+
+// TestMetricsAddressTaken is told to whoever starts the daemon.
+func TestMetricsAddressTaken(t *testing.T) {
+	l := newLab(t, liveConfig+"[metrics]\nlisten = \"127.0.0.1:9847\"\n")
+	other, err := net.Listen("tcp", "127.0.0.1:9847")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	cfg, err := l.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Run(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard})
+	if err == nil || !strings.Contains(err.Error(), "[metrics] listen") || !strings.Contains(err.Error(), "127.0.0.1:9847: bind: address already in use") {
+		t.Errorf("the daemon ended with %v", err)
 	}
 }
 
