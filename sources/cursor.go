@@ -28,9 +28,19 @@ type fileEntry struct {
 	First string `json:"first,omitempty"`
 	Tail  string `json:"tail,omitempty"`
 	At    int64  `json:"at"`
+	// After is the newest rotated file at the time when this one was begun:
+	// where the file can't be found, what came after it still can.
+	After *mark `json:"after,omitempty"`
 	// Split are the streams of a container whose next line continues a split
 	// one: without them, a restart would make a believable line of it.
 	Split pieces `json:"split,omitempty"`
+}
+
+// mark is a file by which others are told to be newer. A zero mark is older than
+// all.
+type mark struct {
+	Ino   uint64 `json:"ino"`
+	First string `json:"first,omitempty"`
 }
 
 func (e fileEntry) place() place {
@@ -60,7 +70,7 @@ func parseFileCursor(text string) (fileCursor, error) {
 // for every batch carries the entries of all files.
 func (g *generation) encode(path string, split *pieces) []byte {
 	if g.encoded == nil || g.encodedFor != path || split != nil {
-		e := fileEntry{Path: path, Dev: g.id.dev, Ino: g.id.ino, First: g.first, Tail: g.tail, At: g.at.Load()}
+		e := fileEntry{Path: path, Dev: g.id.dev, Ino: g.id.ino, First: g.first, Tail: g.tail, At: g.at.Load(), After: g.after}
 		if split != nil {
 			e.Split = *split
 		}

@@ -154,14 +154,14 @@ func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) err
 		if err != nil {
 			return err
 		}
-		if missed := r.l.openWhole(newerThan(all, i), firstLine(g.fd), r.ids()); len(missed) > 0 {
+		if missed := r.l.openWhole(*newestMark(all[:i+1]), newerThan(all, i), firstLine(g.fd), r.ids()); len(missed) > 0 {
 			missed[0].lines, g.lines = g.lines, splitter{broken: true}
 			missed[0].lines.broken = missed[0].lines.length > 0
 			r.f.extend(c.path, missed, true)
 		}
 		break
 	}
-	g.restart()
+	g.restart(newestMark(listRotated(c.path)))
 	return nil
 }
 

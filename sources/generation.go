@@ -50,7 +50,10 @@ type generation struct {
 	// first and tail are the fingerprints of the first line and of the bytes
 	// before at.
 	first, tail string
-	lines       splitter
+	// after is the newest file rotated away from the path when this one was
+	// begun.
+	after *mark
+	lines splitter
 	// hole is set while a file read from its beginning gave only NUL bytes: a
 	// writer that does not append leaves them when its file is emptied.
 	hole bool
@@ -191,7 +194,8 @@ func (g *generation) passed(at int64, before []byte) {
 // restart begins at the beginning of the file, which was emptied. The line that
 // had begun goes on there (its writer knows nothing of it), but what was
 // between may be lost: it is Cut.
-func (g *generation) restart() {
+func (g *generation) restart(after *mark) {
+	g.after = after
 	g.pos, g.recent, g.first, g.tail, g.encoded, g.hole = 0, nil, "", "", nil, true
 	g.at.Store(0)
 	g.lines.broken = g.lines.length > 0

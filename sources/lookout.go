@@ -106,27 +106,26 @@ func (l *lookout) allDirty() {
 	}
 }
 
-// openWhole opens rotated files at their beginnings, but for those that are
-// open already and for copies of the present file (by its first line).
-func (l *lookout) openWhole(files []rotated, present string, known map[fileID]*generation) []*generation {
+// openWhole opens rotated files, the next ones after the one with that mark, at
+// their beginnings, but for those that are open already and for copies of the
+// present file (by its first line).
+func (l *lookout) openWhole(after mark, files []rotated, present string, known map[fileID]*generation) []*generation {
 	var gens []*generation
 	for _, r := range files {
-		open := openGeneration
-		if r.packed {
-			open = openArchive
-		}
-		g, err := open(r.path)
+		g, err := r.open()
 		if err != nil {
 			l.f.lost("a rotated file can't be read: " + explainOpen(r.path, err).Error())
 			continue
 		}
-		if g.first == "" && g.archive == nil {
-			g.first = firstLine(g.fd)
+		mine := after
+		if g.first != "" {
+			after = mark{Ino: g.id.ino, First: g.first}
 		}
 		if known[g.id] != nil || (g.first != "" && g.first == present) {
 			g.close()
 			continue
 		}
+		g.after = &mine
 		gens = append(gens, g)
 	}
 	return gens

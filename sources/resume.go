@@ -45,36 +45,76 @@ func (f *File) wants(path string) bool {
 func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
 	all := listRotated(path)
 	found := make([]*generation, len(all)+1) // in the order of all, then path itself
-	newest := -1
-	for _, e := range entries {
-		i, g := locate(e.place(), path, all)
-		if g == nil {
-			l.reportLost(path, e)
-			continue
+	var unread []rotated
+	begun := 1 + lastBegun(entries)
+	for k, e := range entries {
+		if k >= begun && e.After != nil {
+			// Nothing had been read of it and those after it, so nothing tells
+			// them from others, not even the inode, which may be another file's
+			// by now. What tells is only what had been rotated away by then.
+			unread = newerThanMark(all, *e.After)
+			break
 		}
-		if found[i] != nil {
+		i, g := locate(e.place(), path, all)
+		if g != nil && e.At == 0 && i == len(all) && k < begun {
+			// The present file can't be older than one that came after it: it
+			// was given the inode of one that is gone.
 			g.close()
 			continue
 		}
-		found[i], newest = g, max(newest, i)
+		if g == nil {
+			l.reportLost(path, e)
+			if e.After != nil {
+				unread = newerThanMark(all, *e.After)
+			}
+			continue
+		}
+		if found[i] != nil {
+			found[i].close() // one that was empty then, and whose inode is another's now
+		}
+		g.after = e.After
+		found[i], unread = g, nil
+		if i < len(all) {
+			unread = newerThan(all, i)
+		}
 	}
-	var gens []*generation
+	return l.merge(path, all, found, unread)
+}
+
+// lastBegun returns the index of the last file of which something was read; -1
+// if there is none.
+func lastBegun(entries []fileEntry) int {
+	for k, e := range slices.Backward(entries) {
+		if e.At > 0 {
+			return k
+		}
+	}
+	return -1
+}
+
+// merge puts the files that were found in the cursor and those that nothing was
+// read of in order.
+func (l *lookout) merge(path string, all []rotated, found []*generation, unread []rotated) []*generation {
 	known := map[fileID]*generation{}
 	for _, g := range found {
 		if g != nil {
-			gens = append(gens, g)
 			known[g.id] = g
 		}
-	}
-	if newest < 0 || newest == len(all) {
-		return gens
 	}
 	present := ""
 	if g, err := openGeneration(path); err == nil {
 		present = firstLine(g.fd)
 		g.close()
 	}
-	return append(gens, l.openWhole(newerThan(all, newest), present, known)...)
+	for _, r := range unread {
+		i := slices.Index(all, r)
+		if gens := l.openWhole(*newestMark(all[:i]), []rotated{r}, present, known); len(gens) > 0 && found[i] == nil {
+			found[i] = gens[0]
+		} else if len(gens) > 0 {
+			gens[0].close()
+		}
+	}
+	return slices.DeleteFunc(found, func(g *generation) bool { return g == nil })
 }
 
 // locate finds the file in which reading stopped: the one with its inode if it

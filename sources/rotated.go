@@ -109,6 +109,63 @@ func newerThan(all []rotated, i int) []rotated {
 	return newer
 }
 
+// newestMark returns the mark of the newest of rotated files that has a line.
+// One that has none can be taken for newer than it is: there is nothing in it.
+func newestMark(all []rotated) *mark {
+	for _, r := range slices.Backward(all) {
+		if m, err := r.mark(); err == nil && m.First != "" {
+			return &m
+		}
+	}
+	return &mark{}
+}
+
+// mark returns the mark of a rotated file.
+func (r rotated) mark() (mark, error) {
+	g, err := r.open()
+	if err != nil {
+		return mark{}, err
+	}
+	defer g.close()
+	return mark{Ino: g.id.ino, First: g.first}, nil
+}
+
+// open opens a rotated file at its beginning.
+func (r rotated) open() (*generation, error) {
+	if r.packed {
+		return openArchive(r.path)
+	}
+	g, err := openGeneration(r.path)
+	if err == nil {
+		g.first = firstLine(g.fd)
+	}
+	return g, err
+}
+
+// newerThanMark returns those of all that were rotated away after the one with
+// mark m, whatever it is called and however it is packed now. If it is gone, so
+// are all that were older, and the rest is newer.
+func newerThanMark(all []rotated, m mark) []rotated {
+	if m == (mark{}) {
+		return all
+	}
+	byContent := -1
+	for i, r := range all {
+		got, err := r.mark()
+		if err != nil || got.First != m.First {
+			continue
+		}
+		byContent = i
+		if got.Ino == m.Ino {
+			break // logs may all begin with the same line
+		}
+	}
+	if byContent < 0 {
+		return all
+	}
+	return newerThan(all, byContent)
+}
+
 // place is where reading stopped: the content to look for.
 type place struct {
 	id          fileID

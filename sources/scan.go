@@ -142,7 +142,9 @@ func (s *scan) add(path string, c *chain, g *generation) {
 	gens := []*generation{g}
 	switch {
 	case c != nil && len(c.gens) > 0:
-		gens = append(s.between(path, c, g), g)
+		if s.l.began { // else resume has looked
+			gens = append(s.between(path, c, g), g)
+		}
 		s.l.f.update(func(st *Stats) { st.Rotations += uint64(len(gens)) })
 		s.l.f.opts.Log.Debug("file rotated", "path", path, "new", len(gens))
 	case !s.l.began && s.l.f.opts.Cursor == "" && !s.l.f.opts.FromStart:
@@ -150,6 +152,7 @@ func (s *scan) add(path string, c *chain, g *generation) {
 			s.trouble[path] = err.Error()
 		}
 	}
+	g.after = newestMark(listRotated(path))
 	for _, g := range gens {
 		s.l.watchFile(g)
 		s.known[g.id] = g
@@ -172,7 +175,7 @@ func (s *scan) between(path string, c *chain, g *generation) []*generation {
 	if i < 0 {
 		return nil
 	}
-	return s.l.openWhole(newerThan(all, i), firstLine(g.fd), s.known)
+	return s.l.openWhole(*newestMark(all[:i+1]), newerThan(all, i), firstLine(g.fd), s.known)
 }
 
 // watch watches directories in which a name on the way may change. What can't

@@ -21,13 +21,12 @@ import (
 // The stress of a log that is rotated 20 times in about 5 seconds while numbered
 // lines are written to it, some of them in two halves.
 const (
-	stressRotations   = 20
-	stressLines       = 1000 // between two rotations
-	stressPause       = 250 * time.Millisecond
-	stressLinger      = 50 * time.Millisecond
-	stressWriteEvery  = 10 // lines in one go
-	stressSplitEvery  = 7  // one line in so many is written in two halves
-	stressLineTimeout = 30 * time.Second
+	stressRotations  = 20
+	stressLines      = 1000 // between two rotations
+	stressPause      = 250 * time.Millisecond
+	stressLinger     = 50 * time.Millisecond
+	stressWriteEvery = 10 // lines in one go
+	stressSplitEvery = 7  // one line in so many is written in two halves
 )
 
 // stressWriter writes numbered lines to what path leads to when it opens it.
@@ -168,28 +167,48 @@ func TestStressRotation(t *testing.T) {
 	for _, mode := range stressModes {
 		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "n.log")
-			w := &stressWriter{t: t, path: path, rand: rand.New(rand.NewPCG(1, 2))}
-			w.open()
-			tallies := startReaders(t, path)
-			for i := range stressRotations {
-				w.lines(stressLines, stressPause)
-				mode.rotate(w, i)
+			if mode.lossless {
+				if lost, twice, malformed, _ := stress(t, mode.rotate); lost+twice+malformed > 0 {
+					t.Errorf("lost %d, twice %d, malformed %d", lost, twice, malformed)
+				}
+				return
 			}
-			w.lines(stressLines, stressPause)
-			lost, twice, malformed := settled(tallies["ours"], w.n)
-			t.Logf("%-12s %d lines: lost %d, twice %d, malformed %d", "ours", w.n, lost, twice, malformed)
-			best := w.n
-			for _, name := range []string{"nxadm/tail", "20 ms"} {
-				otherLost, otherTwice, otherMalformed := tallies[name].result(w.n)
-				t.Logf("%-12s %d lines: lost %d, twice %d, malformed %d", name, w.n, otherLost, otherTwice, otherMalformed)
-				best = min(best, otherLost)
+			// What is written between the copy's end and the truncation is lost
+			// to whoever does not read it in those microseconds. That may hit
+			// one reader and miss another, but not time after time.
+			for range 3 {
+				lost, twice, _, best := stress(t, mode.rotate)
+				if twice == 0 && lost <= best {
+					return
+				}
 			}
-			if twice > 0 || (mode.lossless && (lost > 0 || malformed > 0)) || lost > best {
-				t.Errorf("lost %d (the best of the others: %d), twice %d, malformed %d", lost, best, twice, malformed)
-			}
+			t.Error("worse than the best of the others, three times")
 		})
 	}
+}
+
+// stress rotates a log under all readers. It returns what ours lost, read twice
+// and read malformed, and how many the best of the others lost.
+func stress(t *testing.T, rotate func(*stressWriter, int)) (lost, twice, malformed, best int) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "n.log")
+	w := &stressWriter{t: t, path: path, rand: rand.New(rand.NewPCG(1, 2))}
+	w.open()
+	tallies := startReaders(t, path)
+	for i := range stressRotations {
+		w.lines(stressLines, stressPause)
+		rotate(w, i)
+	}
+	w.lines(stressLines, stressPause)
+	lost, twice, malformed = settled(tallies["ours"], w.n)
+	t.Logf("%-12s %d lines: lost %d, twice %d, malformed %d", "ours", w.n, lost, twice, malformed)
+	best = w.n
+	for _, name := range []string{"nxadm/tail", "20 ms"} {
+		lost, twice, malformed := tallies[name].result(w.n)
+		t.Logf("%-12s %d lines: lost %d, twice %d, malformed %d", name, w.n, lost, twice, malformed)
+		best = min(best, lost)
+	}
+	return lost, twice, malformed, best
 }
 
 // settled waits until all lines were seen, or nothing has come for a while.

@@ -1,0 +1,240 @@
+package sources
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+var lives = flag.Int("lives", 30, "how many random lives of a log to go through")
+
+// TestRandomLife does to a log what may be done to it, in any order, while it is
+// followed and while it is not, and wants every line once.
+func TestRandomLife(t *testing.T) {
+	for seed := range *lives {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			l := &life{t: t, rand: rand.New(rand.NewPCG(uint64(seed), 1)), path: filepath.Join(t.TempDir(), "n.log"), seen: map[string]int{}}
+			appendTo(t, l.path, "")
+			l.start()
+			for range 40 {
+				l.step()
+			}
+			if l.f == nil {
+				l.start()
+			}
+			l.complete()
+		})
+	}
+}
+
+type life struct {
+	t    *testing.T
+	rand *rand.Rand
+	path string
+	n    int
+	// begun is the beginning of a line that was written without its end.
+	begun string
+	seen  map[string]int
+	f     *follower // nil while nobody follows
+	// cursor is that of the last batch taken.
+	cursor string
+	told   []string
+	// deleted is set while lines may be left in a deleted file, renamed while
+	// path.1 is a file that was written to.
+	deleted, renamed bool
+}
+
+func (l *life) step() {
+	type op struct {
+		name string
+		do   func()
+	}
+	ops := []op{
+		{"append", l.append}, {"append", l.append}, {"append", l.append},
+		{"rename", l.rename}, {"copytruncate", l.copyTruncate}, {"compress", l.compress},
+	}
+	if l.f == nil {
+		ops = append(ops, op{"start", l.start}, op{"start", l.start})
+	} else {
+		ops = append(ops, op{"kill", l.kill}, op{"take", l.take}, op{"linger", l.linger}, op{"delete", l.delete})
+	}
+	o := ops[l.rand.IntN(len(ops))]
+	l.told = append(l.told, o.name)
+	o.do()
+}
+
+func (l *life) start() {
+	o := FileOptions{Patterns: []string{l.path}, Cursor: l.cursor}
+	src, err := NewFile(o)
+	must(l.t, err)
+	l.f = run(l.t, src)
+	l.cursor = l.f.cursor
+}
+
+// take takes a batch if there is one to come.
+func (l *life) take() {
+	if l.missing() == 0 || l.missing() == 1 && l.begun != "" {
+		return
+	}
+	l.f.next()
+	l.count()
+}
+
+func (l *life) count() {
+	for _, line := range l.f.lines {
+		l.seen[line.Text]++
+	}
+	l.f.lines = nil
+	l.cursor = l.f.cursor
+}
+
+func (l *life) missing() int { return l.n - len(l.seen) }
+
+// complete takes all batches and checks them.
+func (l *life) complete() {
+	l.t.Helper()
+	for l.begun != "" {
+		l.append()
+	}
+	l.deleted = false
+	for l.missing() > 0 {
+		select {
+		case b := <-l.f.out:
+			l.f.lines, l.f.cursor = b.Lines, b.Cursor
+			l.count()
+		case <-time.After(5 * time.Second):
+			l.t.Fatalf("%d of %d lines are missing after %q; %+v", l.missing(), l.n, l.told, l.f.src.Stats())
+		}
+	}
+	for text, times := range l.seen {
+		if times != 1 {
+			l.t.Fatalf("%q came %d times; %q", text, times, l.told)
+		}
+	}
+}
+
+func (l *life) kill() {
+	if l.deleted {
+		l.complete() // what is in a deleted file nobody else can read
+	}
+	l.f.kill()
+	l.f = nil
+}
+
+// lines writes some lines, the last one maybe without its end.
+func (l *life) lines(path string) {
+	for range 1 + l.rand.IntN(2000) {
+		text := fmt.Sprintf("line %08d", l.n)
+		l.n++
+		appendText := text + "\n"
+		if l.begun != "" {
+			appendText, l.begun = l.begun+"\n"+appendText, ""
+		}
+		l.buffer(appendText)
+	}
+	if l.rand.IntN(4) == 0 {
+		text := fmt.Sprintf("line %08d", l.n)
+		l.n++
+		half := l.rand.IntN(len(text))
+		l.buffer(text[:half])
+		l.begun = text[half:]
+	}
+	l.flush(path)
+}
+
+var lifeBuffer []byte
+
+func (l *life) buffer(text string) { lifeBuffer = append(lifeBuffer, text...) }
+
+func (l *life) flush(path string) {
+	appendTo(l.t, path, string(lifeBuffer))
+	lifeBuffer = lifeBuffer[:0]
+}
+
+func (l *life) append() { l.lines(l.path) }
+
+// shift makes room for path.1.
+func (l *life) shift() {
+	for k := 60; k > 0; k-- {
+		for _, ext := range []string{"", ".gz"} {
+			err := os.Rename(fmt.Sprintf("%s.%d%s", l.path, k, ext), fmt.Sprintf("%s.%d%s", l.path, k+1, ext))
+			if !errors.Is(err, os.ErrNotExist) {
+				must(l.t, err)
+			}
+		}
+	}
+}
+
+// ready sees to it that the present file is open, and that no line is begun in
+// it: what a rotation then does can cost nothing.
+func (l *life) ready() {
+	if l.begun != "" {
+		l.append()
+		l.ready()
+		return
+	}
+	if l.f == nil {
+		return
+	}
+	info, err := os.Stat(l.path)
+	must(l.t, err)
+	waitFor(l.t, "the present file is open", func() bool {
+		return slices.ContainsFunc(l.f.src.current(), func(c *chain) bool {
+			return slices.ContainsFunc(c.gens, func(g *generation) bool { return g.id == idOf(info) })
+		})
+	})
+}
+
+func (l *life) rename() {
+	l.ready()
+	l.shift()
+	l.renamed = true
+	must(l.t, os.Rename(l.path, l.path+".1"))
+	appendTo(l.t, l.path, "")
+}
+
+func (l *life) copyTruncate() {
+	if l.f != nil {
+		l.complete() // while it is blocked, a second truncation can't be told from the first
+	}
+	l.ready()
+	l.shift()
+	l.renamed = false
+	copyTruncate(l.t, l.path)
+}
+
+// compress compresses the newest rotated file, if it is not.
+func (l *life) compress() {
+	if l.f != nil {
+		l.complete()
+	}
+	l.renamed = false
+	if _, err := os.Stat(l.path + ".1"); err == nil {
+		gz(l.t, l.path+".1")
+	}
+}
+
+// linger writes to the file that was rotated away last.
+func (l *life) linger() {
+	info, err := os.Stat(l.path + ".1")
+	if !l.renamed || err != nil || info.Size() == 0 {
+		return
+	}
+	l.complete()
+	appendTo(l.t, l.path+".1", fmt.Sprintf("line %08d\n", l.n))
+	l.n++
+}
+
+func (l *life) delete() {
+	l.ready()
+	l.deleted = true
+	must(l.t, os.Remove(l.path))
+	appendTo(l.t, l.path, "")
+	l.ready()
+}
