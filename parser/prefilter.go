@@ -14,7 +14,8 @@ type prefilter struct {
 }
 
 const (
-	prefilterSlots = 1 << 12
+	prefilterBits  = 12
+	prefilterSlots = 1 << prefilterBits
 	prefilterBlock = 3
 	prefilterWidth = 16
 )
@@ -60,25 +61,43 @@ func (f *prefilter) add(needle string) {
 	*b = append(*b, needle)
 }
 
-// blockHash numbers the block that ends before end.
-func blockHash(s string, end int) uint {
-	return (uint(s[end-1]) ^ uint(s[end-2])<<3 ^ uint(s[end-3])<<6) % prefilterSlots
+// blockHash numbers the block of three bytes that ends before end.
+func blockHash(s string, end int) uint32 {
+	return hashBlock(uint32(s[end-3]) | uint32(s[end-2])<<8 | uint32(s[end-1])<<16)
 }
+
+// hashBefore is blockHash where there is a byte before the block: then it is
+// one load.
+func hashBefore(s string, end int) uint32 {
+	b := s[end-4 : end]
+	return hashBlock((uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24) >> 8)
+}
+
+// hashBlock spreads a block over the slots (Knuth's multiplicative hashing).
+func hashBlock(block uint32) uint32 { return block * 2654435761 >> (32 - prefilterBits) }
 
 // match tells whether s holds a needle.
 func (f *prefilter) match(s string) bool {
 	for end := f.width; end <= len(s); {
-		h := blockHash(s, end)
-		if skip := f.shift[h]; skip > 0 {
+		if skip := f.shift[hashBefore(s, end)]; skip > 0 {
 			end += int(skip)
 			continue
 		}
-		for _, n := range f.bucket[f.slot[h]-1] {
-			if strings.HasPrefix(s[end-f.width:], n) {
-				return true
-			}
+		if f.needleAt(s, end) {
+			return true
 		}
 		end++
+	}
+	return false
+}
+
+// needleAt tells whether a needle begins width bytes before end, where the
+// shift is 0.
+func (f *prefilter) needleAt(s string, end int) bool {
+	for _, n := range f.bucket[f.slot[blockHash(s, end)]-1] {
+		if strings.HasPrefix(s[end-f.width:], n) {
+			return true
+		}
 	}
 	return false
 }

@@ -44,6 +44,8 @@ func (t *Tally) ByReason() map[string]int64 {
 // needs to be told.
 type reader struct {
 	parser *parser.Parser
+	// scanner reads for a replay, which asks for nothing but events; or nil.
+	scanner *parser.Scanner
 	// last is the latest time known on the stream: a line without a time
 	// inherits it, and a stamp without a year is completed by it.
 	last time.Time
@@ -70,9 +72,12 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	if !r.trust {
 		line.Distrust = r.risks
 	}
-	if r.explain {
+	switch {
+	case r.explain:
 		r.parser.Explain(line, &r.result)
-	} else {
+	case r.scanner != nil:
+		r.scanner.Parse(line, &r.result)
+	default:
 		r.parser.Parse(line, &r.result)
 	}
 	r.cutNext = r.result.Continues
@@ -96,4 +101,11 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	}
 	r.last = ev.Time
 	return ev, true
+}
+
+// skip counts lines that the scanner passed over.
+func (r *reader) skip(lines int) {
+	r.cutNext = false
+	r.tally.Lines += int64(lines)
+	r.tally.Rejected[parser.Unrecognised] += int64(lines)
 }

@@ -19,8 +19,8 @@ import (
 type Capture struct {
 	// Name is the path, or "-".
 	Name string
-	// Batches are its lines.
-	Batches iter.Seq2[sources.Batch, error]
+	// Blocks are its lines.
+	Blocks iter.Seq2[sources.Block, error]
 	// Written is when the log was last written: the time of lines that have
 	// none, on a stream that has had none.
 	Written time.Time
@@ -29,7 +29,7 @@ type Capture struct {
 // OpenCapture opens the file at path, or stdin for "-".
 func OpenCapture(path string, stdin io.Reader, now time.Time) (Capture, error) {
 	if path == "-" {
-		return Capture{Name: "-", Batches: sources.Read("standard input", stdin), Written: now}, nil
+		return Capture{Name: "-", Blocks: sources.ReadBlocks(stdin), Written: now}, nil
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -38,7 +38,7 @@ func OpenCapture(path string, stdin io.Reader, now time.Time) (Capture, error) {
 	if info.IsDir() {
 		return Capture{}, fmt.Errorf("%s is a directory: name the log files in it", path)
 	}
-	return Capture{Name: path, Batches: sources.ReadFile(path), Written: info.ModTime()}, nil
+	return Capture{Name: path, Blocks: sources.ReadFileBlocks(path), Written: info.ModTime()}, nil
 }
 
 // Summary is the end of a replay.
@@ -65,7 +65,7 @@ func Replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jai
 	)
 	lanes := make([]*lane, len(captures))
 	for i, c := range captures {
-		lanes[i] = &lane{capture: c, reader: reader{parser: p, last: c.Written}}
+		lanes[i] = &lane{capture: c, reader: reader{parser: p, scanner: parser.NewScanner(p), last: c.Written}}
 	}
 	err := merge(lanes, func(ev *parser.Event) error {
 		hosts.add(ev.Host)
@@ -111,36 +111,71 @@ type lane struct {
 const firstLines = 100
 
 // events gives the capture's events with the latest time so far, by which
-// captures are merged: a stray old line must not hold its file back.
+// captures are merged: a stray old line must not hold its file back. An event
+// is valid until the next one is asked for.
 func (l *lane) events() iter.Seq2[time.Time, *parser.Event] {
 	return func(yield func(time.Time, *parser.Event) bool) {
 		var latest time.Time
-		for b, err := range l.capture.Batches {
+		read := func(line sources.Line) bool {
+			ev, ok := l.reader.read(line, time.Time{})
+			if !ok {
+				return true
+			}
+			latest = later(latest, ev.Time)
+			return yield(latest, ev)
+		}
+		for b, err := range l.capture.Blocks {
 			if err != nil {
 				l.err = fmt.Errorf("reading %s: %w", l.capture.Name, err)
 				return
 			}
-			for _, line := range b.Lines {
-				l.noteFirst(line)
-				ev, ok := l.reader.read(line, time.Time{})
-				if !ok {
-					continue
-				}
-				latest = later(latest, ev.Time)
-				if !yield(latest, ev) {
-					return
-				}
-			}
-			if n := len(b.Lines); n > 0 {
-				l.last = strings.Clone(b.Lines[n-1].Text)
+			if !l.block(b, read) {
+				return
 			}
 		}
 	}
 }
 
+// block gives the lines of a block to read, until it answers false, and counts
+// those that need no reading.
+func (l *lane) block(b sources.Block, read func(sources.Line) bool) bool {
+	for _, line := range b.Lines {
+		l.noteFirst(line)
+		if !read(line) {
+			return false
+		}
+	}
+	if n := len(b.Lines); n > 0 {
+		l.last = strings.Clone(b.Lines[n-1].Text)
+	}
+	text := b.Text
+	for text != "" && l.seeksFirst() {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		l.noteFirst(sources.SplitLine(line))
+		if !read(sources.SplitLine(line)) {
+			return false
+		}
+	}
+	for line, skipped := range l.reader.scanner.Lines(text) {
+		if skipped > 0 {
+			l.reader.skip(skipped)
+		} else if !read(sources.SplitLine(line)) {
+			return false
+		}
+	}
+	if n := len(b.Text); n > 0 {
+		last := sources.SplitLine(b.Text[strings.LastIndexByte(b.Text[:n-1], '\n')+1 : n-1])
+		l.last = strings.Clone(last.Text)
+	}
+	return true
+}
+
+func (l *lane) seeksFirst() bool { return l.first.IsZero() && l.tried < firstLines }
+
 // noteFirst looks for the time the capture begins.
 func (l *lane) noteFirst(line sources.Line) {
-	if l.first.IsZero() && l.tried < firstLines {
+	if l.seeksFirst() {
 		l.tried++
 		l.first = l.timeOf(line.Text)
 	}
@@ -165,6 +200,14 @@ func (l *lane) span() (first, last time.Time) {
 // merge hands out the events of all lanes, the one with the earliest time
 // first, and of equals that of the earlier lane.
 func merge(lanes []*lane, each func(*parser.Event) error) error {
+	if len(lanes) == 1 { // no need to switch between coroutines for each event
+		for _, ev := range lanes[0].events() {
+			if err := each(ev); err != nil {
+				return err
+			}
+		}
+		return lanes[0].err
+	}
 	type head struct {
 		at   time.Time
 		ev   *parser.Event
