@@ -1,5 +1,7 @@
 package jail
 
+import "net/netip"
+
 // Counts is what one jail did since it was made; none of it is restored.
 type Counts struct {
 	// Hosts are tracked now, Lines remembered for them, InForce the bans now,
@@ -20,6 +22,8 @@ type Counts struct {
 	// was in force: live, the sign that a ban is not enforced. Absorbed ones
 	// are dated before it.
 	AfterBan, Absorbed int64
+	// LastAfterBan is the ban that the last AfterBan event met.
+	LastAfterBan netip.Prefix
 	// Evicted hosts were forgotten because of MaxHosts or MaxEvents.
 	Evicted int64
 	// Widened counts bans of whole networks; WidenRefused those not made

@@ -37,10 +37,10 @@ func printBans(w io.Writer, list func(func(control.Ban) error) error) error {
 	n := 0
 	err := list(func(b control.Ban) error {
 		if n == 0 {
-			fmt.Fprintln(t, "PREFIX\tJAIL\tSINCE\tUNTIL\tFAILURES\tWHY")
+			fmt.Fprintln(t, "PREFIX\tJAIL\tSINCE\tUNTIL\tFAILURES\tDROPPED\tWHY")
 		}
 		n++
-		_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", b.Prefix, b.Jail, local(b.Time), until(b.Until), b.Failures, why(b))
+		_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", b.Prefix, b.Jail, local(b.Time), until(b.Until), b.Failures, b.Dropped, why(b))
 		return err
 	})
 	if err != nil {

@@ -107,7 +107,7 @@ func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
 		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
 		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()),
 		checkpoints: make(chan state.Checkpoint), cursors: saved.Checkpoint.Cursors,
-		watched: map[string]watched{}, notify: newNotifier(o.Log),
+		watched: map[string]watched{}, leaks: make(chan leak, 1), notify: newNotifier(o.Log),
 	}
 	if e.cursors == nil {
 		e.cursors = map[string]string{}
@@ -139,6 +139,7 @@ func (a *agent) run(ctx context.Context, l net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.engine.saveCheckpoints(ctx) })
 	group.Go(func() error { return a.engine.keepProtected(ctx, a.protected) })
+	group.Go(func() error { return a.engine.diagnose(ctx) })
 	for _, f := range a.engine.enforcers {
 		group.Go(func() error { return f.Run(ctx) })
 		group.Go(func() error { return f.Guard(ctx) })

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/p2pban/p2pban/firewall"
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/jail"
@@ -94,8 +95,11 @@ func (d *desk) Bans(ctx context.Context, name string, yield func(control.Ban) er
 		if err != nil {
 			return err
 		}
+		dropped := d.engine.dropped(ctx, page)
 		for i := range page {
-			if err := yield(toBan(&page[i])); err != nil {
+			b := toBan(&page[i])
+			b.Dropped = dropped[b.Prefix]
+			if err := yield(b); err != nil {
 				return err
 			}
 		}
@@ -104,6 +108,32 @@ func (d *desk) Bans(ctx context.Context, name string, yield func(control.Ban) er
 		}
 		last = &page[len(page)-1]
 	}
+}
+
+// dropped asks the firewall how many packets bans have dropped, where it can
+// tell. Listing bans does not depend on it.
+func (e *engine) dropped(ctx context.Context, bans []jail.Decision) map[netip.Prefix]uint64 {
+	out := map[netip.Prefix]uint64{}
+	for _, f := range e.enforcers {
+		b, ok := f.backend.(interface {
+			Lookup(context.Context, []netip.Prefix) ([]firewall.Ban, error)
+		})
+		if !ok {
+			continue
+		}
+		prefixes := make([]netip.Prefix, len(bans))
+		for i := range bans {
+			prefixes[i] = bans[i].Prefix
+		}
+		found, err := b.Lookup(ctx, prefixes)
+		if err != nil {
+			e.log.Debug("the counters can't be read", "backend", f.name, "error", err)
+		}
+		for _, k := range found {
+			out[k.Prefix] = k.Packets
+		}
+	}
+	return out
 }
 
 func (d *desk) checkJail(ctx context.Context, name string) error {

@@ -44,6 +44,7 @@ type engine struct {
 	sources   []*source
 	alarms    alarms
 	watched   map[string]watched // by jail
+	leaks     chan leak          // to diagnose; holds one
 	recent    recentHosts
 	saves     saves
 	notify    notifier

@@ -444,3 +444,29 @@ func TestDoors(t *testing.T) {
 	}
 	l.wait("its end in both", func() bool { return !inKernel(t, hostile.String()) && !strings.Contains(deny(), "203.0.113.66") })
 }
+
+// TestLeak goes on logging about a banned host: the alarm names it and the
+// likely cause. Then packets of the host are dropped, and counted with the ban.
+func TestLeak(t *testing.T) {
+	l := newLab(t, liveConfig)
+	reaches := network(t)
+	l.start()
+	l.accuse("node.log", hostile, 3)
+	l.wait("the ban in the kernel", func() bool { return inKernel(t, hostile.String()) })
+	time.Sleep(2 * time.Millisecond) // the next line is dated after the ban
+	l.accuse("node.log", hostile, 1)
+	l.wait("the alarm with its cause", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && slices.ContainsFunc(s.Alarms, func(a control.Alarm) bool {
+			return a.Kind == "after-ban" && strings.Contains(a.What, "203.0.113.66/32") && strings.Contains(a.Fix, "has dropped nothing")
+		})
+	})
+	if reaches(hostile) {
+		t.Error("the banned host gets through")
+	}
+	dropped := uint64(0)
+	err := l.client.Bans(t.Context(), "quick", func(b control.Ban) error { dropped = b.Dropped; return nil })
+	if err != nil || dropped == 0 {
+		t.Errorf("%d packets dropped, %v; the connection that failed sent at least one", dropped, err)
+	}
+}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -62,18 +63,21 @@ func forgeable(s *source, r parser.Risk) string {
 func (e *engine) watchJails(now time.Time) {
 	for _, cfg := range e.jails.Jails() {
 		c, _ := e.jails.Counts(cfg.Name)
-		w := e.watched[cfg.Name]
+		w := e.watched[cfg.Name] // askCause's answer is kept in it
 		if c.AfterBan > w.afterBan {
+			if now.Sub(w.leaked) > diagnoseEvery {
+				e.askCause(cfg.Name, c.LastAfterBan.Addr())
+			}
 			w.leaked = now
 		}
 		w.afterBan = c.AfterBan
 		e.watched[cfg.Name] = w
 		what := ""
 		if !w.leaked.IsZero() && now.Sub(w.leaked) < afterBanAlarm {
-			what = fmt.Sprintf("hosts banned by jail %s still reach the node: %d events after their bans", cfg.Name, c.AfterBan)
+			what = fmt.Sprintf("hosts banned by jail %s still reach the node: %d events after their bans, the last of %s", cfg.Name, c.AfterBan, c.LastAfterBan)
 		}
-		e.alarms.set(now, "after-ban", cfg.Name, what,
-			"is the node behind a proxy, or in a container or network namespace whose packets don't pass this host's firewall? `p2pban check` looks")
+		e.alarms.set(now, "after-ban", cfg.Name, what, cmp.Or(w.cause,
+			"is the node behind a proxy, or in a container or network namespace whose packets don't pass this host's firewall?"))
 		what = ""
 		if c.Holding > 0 {
 			what = fmt.Sprintf("the eclipse guard of jail %s holds %d bans back: it would ban too many of the hosts seen lately", cfg.Name, c.Holding)
@@ -87,4 +91,5 @@ func (e *engine) watchJails(now time.Time) {
 type watched struct {
 	afterBan int64
 	leaked   time.Time // when events after a ban last came
+	cause    string    // what the firewall said about them
 }

@@ -264,12 +264,15 @@ func (s *section) firewall(f *Firewall) {
 		return err
 	})
 	s.boolean("kill_sockets", &f.KillSockets)
+	s.str("node_netns", &f.NodeNetNS)
 	s.str("kubo_api", &f.KuboAPI)
 	s.str("kubo_authorization", &f.KuboAuthorization)
 	s.str("denyfile", &f.DenyFile)
 	s.done()
-	if f.DenyFile != "" && !filepath.IsAbs(f.DenyFile) {
-		s.l.problem(s.at("denyfile"), s.key("denyfile"), fmt.Sprintf("%q is not an absolute path", f.DenyFile), "")
+	for key, path := range map[string]string{"denyfile": f.DenyFile, "node_netns": f.NodeNetNS} {
+		if path != "" && !filepath.IsAbs(path) {
+			s.l.problem(s.at(key), s.key(key), fmt.Sprintf("%q is not an absolute path", path), "")
+		}
 	}
 	if f.Backend == "none" && f.KuboAPI == "" && f.DenyFile == "" {
 		s.l.problem(s.at("backend"), s.key("backend"), `"none" keeps nobody out`, "name a kubo_api or a denyfile, or another backend")

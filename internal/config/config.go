@@ -75,8 +75,10 @@ type Firewall struct {
 	// Ports and Protocols narrow what a banned host is kept from; empty for all.
 	Ports     []uint16
 	Protocols []firewall.Protocol
-	// KillSockets destroys the running connections of a banned host.
+	// KillSockets destroys the running connections of a banned host, in the
+	// network namespace NodeNetNS (a file) or, if that is empty, in ours.
 	KillSockets bool
+	NodeNetNS   string
 	// KuboAPI is the RPC API of a Kubo node that shall filter banned hosts too,
 	// empty for none; KuboAuthorization is what that API asks for.
 	KuboAPI, KuboAuthorization string

@@ -81,6 +81,7 @@ backend = "print"
 ports = [4001, 4002]
 protocols = ["udp"]
 kill_sockets = true
+node_netns = "/run/netns/kubo"
 kubo_api = "/ip4/127.0.0.1/tcp/5001"
 kubo_authorization = "Bearer x"
 denyfile = "/var/deny.txt"
@@ -107,7 +108,7 @@ state = "/var/x.db"
 		t.Errorf("jails (-want +got):\n%s", d)
 	}
 	wantFirewall := Firewall{Backend: "print", Ports: []uint16{4001, 4002}, Protocols: []firewall.Protocol{firewall.UDP},
-		KillSockets: true, KuboAPI: "/ip4/127.0.0.1/tcp/5001", KuboAuthorization: "Bearer x", DenyFile: "/var/deny.txt"}
+		KillSockets: true, NodeNetNS: "/run/netns/kubo", KuboAPI: "/ip4/127.0.0.1/tcp/5001", KuboAuthorization: "Bearer x", DenyFile: "/var/deny.txt"}
 	if d := cmp.Diff(wantFirewall, c.Firewall); d != "" {
 		t.Errorf("firewall (-want +got):\n%s", d)
 	}

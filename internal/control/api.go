@@ -31,6 +31,9 @@ type Ban struct {
 	// Ports and Transports are those the host came from, a bounded sample.
 	Ports      []uint16 `json:"ports,omitempty"`
 	Transports []string `json:"transports,omitempty"`
+	// Dropped is how many packets the firewall has dropped because of the ban,
+	// where it counts them.
+	Dropped uint64 `json:"dropped,omitempty"`
 	// Line is the line that decided.
 	Line string `json:"line,omitempty"`
 	// Reason is the operator's, for a ban by hand.
