@@ -31,11 +31,12 @@ var mayImport = map[string][]string{
 		"internal/config", "internal/control", "internal/state", "internal/metrics"},
 
 	"internal/conformance": {"parser"},
+	"internal/setup":       {"sources", "parser", "jail", "internal/config"},
 	"internal/netnstest":   {},
 	"internal/journaltest": {},
 
 	"cmd/p2pban": {"sources", "jail", "firewall", "parser",
-		"internal/agent", "internal/config", "internal/conformance", "internal/control", "internal/journallog"},
+		"internal/agent", "internal/config", "internal/conformance", "internal/control", "internal/journallog", "internal/setup"},
 }
 
 type goPackage struct {

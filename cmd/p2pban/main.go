@@ -124,7 +124,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRun(&g), newDryRun(&g), newExplain(&g), newCheck(&g),
 		newStatus(&g), newTop(&g), newEvents(&g), newHistory(&g), newBans(&g), newBan(&g), newUnban(&g),
-		newReload(&g), newFlush(&g), newVersion(&g),
+		newReload(&g), newFlush(&g), newSetup(&g), newVersion(&g),
 	)
 	for _, c := range root.Commands() {
 		if c.Args != nil {

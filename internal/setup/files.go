@@ -1,0 +1,148 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/p2pban/p2pban/sources"
+)
+
+// usualFiles are where nodes log when they log to files: under /var/log, or, as
+// Lighthouse does, under their data.
+var usualFiles = []string{
+	"/var/log/syslog", "/var/log/messages",
+	"/var/log/*.log", "/var/log/*/*.log",
+	"/var/lib/*/logs/*.log", "/var/lib/*/*/logs/*.log",
+	"/root/.lighthouse/*/*/logs/*.log", "/home/*/.lighthouse/*/*/logs/*.log",
+}
+
+// syslogFiles are written by a syslog daemon from what the journal holds too.
+var syslogFiles = []string{"/var/log/syslog", "/var/log/messages", "/var/log/daemon.log", "/var/log/user.log"}
+
+// files looks at what globs match.
+func (l *looker) files(ctx context.Context, globs []string) {
+	ctx, cancel := context.WithTimeout(ctx, kindTime)
+	defer cancel()
+	for _, glob := range globs {
+		l.looked(glob)
+		paths, err := filepath.Glob(glob)
+		if err != nil {
+			l.unseen(glob, err.Error())
+			continue
+		}
+		for i, path := range paths {
+			if ctx.Err() != nil || len(l.seen) >= maxFiles {
+				l.unseen(glob, fmt.Sprintf("there was no time, or too many files: %d of %d were looked at", i, len(paths)))
+				break
+			}
+			l.file(ctx, path, Found{Kind: KindFile, Name: path, Files: []string{literal(path)}, Program: programOf(filepath.Base(path), filepath.Dir(path))})
+		}
+	}
+}
+
+// file reads the end of one log, which f describes.
+func (l *looker) file(ctx context.Context, path string, f Found) {
+	if l.seen[path] {
+		return
+	}
+	l.seen[path] = true
+	e, err := l.readEnd(ctx, path)
+	switch {
+	case errors.Is(err, errNoLog):
+	case err != nil:
+		l.unseen(path, err.Error())
+	case e.lines > 0:
+		l.add(f, e)
+	}
+}
+
+// errNoLog is what is there and can be no log of a running node.
+var errNoLog = errors.New("no log")
+
+// readEnd reads the last fileBytes of a file.
+func (l *looker) readEnd(ctx context.Context, path string) (*eye, error) {
+	// A FIFO must not hold us up.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() == 0 || l.opts.Now.Sub(info.ModTime()) > recent {
+		return nil, errNoLog
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	skipFirst := false
+	if over := info.Size() - fileBytes; over > 0 {
+		if _, err := file.Seek(over, io.SeekStart); err != nil {
+			return nil, err
+		}
+		skipFirst = true
+	}
+	e := l.eye(info.ModTime())
+	end := time.Now().Add(placeTime)
+	for b, err := range sources.Read(path, io.LimitReader(file, fileBytes)) {
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range b.Lines {
+			if skipFirst { // it begins anywhere
+				skipFirst = false
+				continue
+			}
+			e.read(line)
+		}
+		if ctx.Err() != nil || time.Now().After(end) {
+			break
+		}
+	}
+	return e, nil
+}
+
+// path looks at a place that somebody named, for what it is.
+func (l *looker) path(ctx context.Context, path string) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		l.unseen(path, err.Error())
+		return
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?["):
+		l.files(ctx, []string{path})
+	case err != nil:
+		l.unseen(path, err.Error())
+	case !info.IsDir():
+		l.files(ctx, []string{literal(path)})
+	case matches(path, "*.journal", "*/*.journal"):
+		l.journal(ctx, path)
+	case matches(path, "containers/*/config.v2.json"):
+		l.docker(ctx, path)
+	case matches(path, podFiles):
+		l.pods(ctx, path)
+	default:
+		l.files(ctx, []string{filepath.Join(literal(path), "*")})
+	}
+}
+
+// literal makes a path a glob of nothing but itself.
+func literal(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+func matches(dir string, globs ...string) bool {
+	return slices.ContainsFunc(globs, func(g string) bool {
+		found, _ := filepath.Glob(filepath.Join(literal(dir), g))
+		return len(found) > 0
+	})
+}

@@ -1,0 +1,116 @@
+package setup
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/p2pban/p2pban/sources"
+)
+
+// ownUnit is our own daemon, whose log quotes what others wrote.
+const ownUnit = "p2pban.service"
+
+// journal looks at every unit in the journal files of directory, or of this
+// machine when it is empty.
+func (l *looker) journal(ctx context.Context, directory string) {
+	what := "the systemd journal"
+	if directory != "" {
+		what = "the journal in " + directory
+	}
+	l.looked(what)
+	// Opening it as the daemon would gives the error that says who may read it.
+	if _, err := sources.NewJournal(sources.JournalOptions{Units: []string{ownUnit}, Directory: directory}); err != nil {
+		l.unseen(what, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, kindTime)
+	defer cancel()
+	left := maxUnits
+	for _, k := range []struct{ kind, field string }{{KindUnit, "_SYSTEMD_UNIT"}, {KindUserUnit, "_SYSTEMD_USER_UNIT"}} {
+		out, err := journalctl(ctx, directory, "--field="+k.field).Output()
+		if err != nil {
+			l.unseen(what, "journalctl: "+exitReason(err))
+			return
+		}
+		for _, unit := range strings.Fields(string(out)) {
+			if unit == ownUnit {
+				continue
+			}
+			if left--; left < 0 || ctx.Err() != nil {
+				l.unseen(what, fmt.Sprintf("it has more units than can be looked at in %v; %s and what follows were left out", kindTime, unit))
+				return
+			}
+			l.unit(ctx, Found{Kind: k.kind, Name: unit, Directory: directory}, k.field)
+		}
+	}
+}
+
+// unit reads what a unit logged last.
+func (l *looker) unit(ctx context.Context, f Found, field string) {
+	ctx, cancel := context.WithTimeout(ctx, placeTime)
+	defer cancel()
+	since := fmt.Sprintf("--since=@%d", l.opts.Now.Add(-recent).Unix())
+	cmd := journalctl(ctx, f.Directory, "--output=json", "--all", "--output-fields=MESSAGE,_LINE_BREAK,_COMM",
+		fmt.Sprintf("--lines=%d", unitLines), since, field+"="+f.Name)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		l.unseen(f.Name, err.Error())
+		return
+	}
+	e := l.eye(time.Time{})
+	var last string
+	for b, err := range sources.Read(f.Name, out) {
+		if err != nil {
+			l.unseen(f.Name, err.Error())
+		}
+		for _, line := range b.Lines {
+			e.read(line)
+		}
+		if n := len(b.Lines); n > 0 {
+			last = strings.Clone(b.Lines[n-1].Text)
+		}
+	}
+	err = cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		l.unseen(f.Name, fmt.Sprintf("reading its last lines took too long; %d were read", e.lines))
+	case err != nil:
+		l.unseen(f.Name, strings.TrimSpace("journalctl: "+err.Error()+" "+stderr.String()))
+	}
+	var entry struct {
+		Comm string `json:"_COMM"`
+	}
+	_ = json.Unmarshal([]byte(last), &entry) // without it the unit's name must do
+	if e.lines > 0 {
+		f.Program = programOf(f.Name, entry.Comm)
+	}
+	l.add(f, e)
+}
+
+func journalctl(ctx context.Context, directory string, args ...string) *exec.Cmd {
+	args = append([]string{"--quiet", "--no-pager"}, args...)
+	if directory != "" {
+		args = append(args, "--directory="+directory)
+	}
+	return exec.CommandContext(ctx, "journalctl", args...)
+}
+
+// exitReason is what a program said before it failed.
+func exitReason(err error) string {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		return strings.TrimSpace(string(exit.Stderr))
+	}
+	return err.Error()
+}
