@@ -28,6 +28,8 @@ type fileEntry struct {
 	First string `json:"first,omitempty"`
 	Tail  string `json:"tail,omitempty"`
 	At    int64  `json:"at"`
+	// Empty says that there was nothing in the file.
+	Empty bool `json:"empty,omitempty"`
 	// After is the newest rotated file at the time when this one was begun:
 	// where the file can't be found, what came after it still can.
 	After *mark `json:"after,omitempty"`
@@ -69,8 +71,9 @@ func parseFileCursor(text string) (fileCursor, error) {
 // encode returns the generation's entry. It is kept until the generation moves,
 // for every batch carries the entries of all files.
 func (g *generation) encode(path string, split *pieces) []byte {
-	if g.encoded == nil || g.encodedFor != path || split != nil {
+	if g.encoded == nil || g.encodedFor != path || split != nil || g.at.Load() == 0 {
 		e := fileEntry{Path: path, Dev: g.id.dev, Ino: g.id.ino, First: g.first, Tail: g.tail, At: g.at.Load(), After: g.after}
+		e.Empty = g.pos == 0 && g.size() == 0
 		if split != nil {
 			e.Split = *split
 		}

@@ -142,7 +142,7 @@ func (d *docker) wants(c dockerContainer) bool {
 	return true
 }
 
-var errLogDriver = errors.New("Docker's log driver")
+var errLogDriver = errors.New("wrong log driver")
 
 // log returns where the container logs to. The daemon may see its data under
 // another path than we do.

@@ -8,11 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
-var lives = flag.Int("lives", 30, "how many random lives of a log to go through")
+var lives = flag.Int("lives", 15, "how many random lives of a log to go through")
 
 // TestRandomLife does to a log what may be done to it, in any order, while it is
 // followed and while it is not, and wants every line once.
@@ -129,6 +130,7 @@ func (l *life) kill() {
 
 // lines writes some lines, the last one maybe without its end.
 func (l *life) lines(path string) {
+	var b strings.Builder
 	for range 1 + l.rand.IntN(2000) {
 		text := fmt.Sprintf("line %08d", l.n)
 		l.n++
@@ -136,25 +138,16 @@ func (l *life) lines(path string) {
 		if l.begun != "" {
 			appendText, l.begun = l.begun+"\n"+appendText, ""
 		}
-		l.buffer(appendText)
+		b.WriteString(appendText)
 	}
 	if l.rand.IntN(4) == 0 {
 		text := fmt.Sprintf("line %08d", l.n)
 		l.n++
 		half := l.rand.IntN(len(text))
-		l.buffer(text[:half])
+		b.WriteString(text[:half])
 		l.begun = text[half:]
 	}
-	l.flush(path)
-}
-
-var lifeBuffer []byte
-
-func (l *life) buffer(text string) { lifeBuffer = append(lifeBuffer, text...) }
-
-func (l *life) flush(path string) {
-	appendTo(l.t, path, string(lifeBuffer))
-	lifeBuffer = lifeBuffer[:0]
+	appendTo(l.t, path, b.String())
 }
 
 func (l *life) append() { l.lines(l.path) }

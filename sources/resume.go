@@ -48,7 +48,8 @@ func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
 	var unread []rotated
 	begun := 1 + lastBegun(entries)
 	for k, e := range entries {
-		if k >= begun && e.After != nil {
+		last := k == len(entries)-1
+		if k >= begun && e.After != nil && (last || !e.Empty) {
 			// Nothing had been read of it and those after it, so nothing tells
 			// them from others, not even the inode, which may be another file's
 			// by now. What tells is only what had been rotated away by then.
@@ -56,10 +57,15 @@ func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
 			break
 		}
 		i, g := locate(e.place(), path, all)
-		if g != nil && e.At == 0 && i == len(all) && k < begun {
-			// The present file can't be older than one that came after it: it
-			// was given the inode of one that is gone.
-			g.close()
+		if e.At == 0 {
+			// An empty file that was rotated away, and may still be written to.
+			// What has its inode may be another one: surely so if it is the
+			// present file, or stands where one was found by its content.
+			if g != nil && (i == len(all) || found[i] != nil) {
+				g.close()
+			} else if g != nil {
+				g.after, found[i] = e.After, g
+			}
 			continue
 		}
 		if g == nil {
@@ -70,7 +76,7 @@ func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
 			continue
 		}
 		if found[i] != nil {
-			found[i].close() // one that was empty then, and whose inode is another's now
+			found[i].close() // taken for an empty one
 		}
 		g.after = e.After
 		found[i], unread = g, nil
@@ -145,9 +151,6 @@ func locate(p place, path string, all []rotated) (int, *generation) {
 }
 
 func (l *lookout) reportLost(path string, e fileEntry) {
-	if e.At == 0 {
-		return // nothing had been read of it
-	}
 	l.f.lost("the position in " + path + " is lost: the file that was read up to byte " +
 		strconv.FormatInt(e.At, 10) + " is gone, and so is what was written to it since; " + path + " is read from its beginning")
 }

@@ -164,6 +164,7 @@ func TestStressRotation(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: takes 6 seconds")
 	}
+	t.Parallel()
 	for _, mode := range stressModes {
 		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
