@@ -124,12 +124,8 @@ func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
 			return nil, err
 		}
 	}
-	for _, spec := range cfg.Sources {
-		s, err := e.newSource(spec, cfg)
-		if err != nil {
-			return nil, err
-		}
-		e.sources = append(e.sources, s)
+	if err := e.openSources(cfg); err != nil {
+		return nil, err
 	}
 	return &agent{engine: e, protected: protected, desk: &desk{engine: e, load: o.Load, running: cfg}, log: o.Log, reload: o.Reload}, nil
 }

@@ -470,3 +470,32 @@ func TestLeak(t *testing.T) {
 		t.Errorf("%d packets dropped, %v; the connection that failed sent at least one", dropped, err)
 	}
 }
+
+// TestOneSourceFails starts with a journal that is not there: the other source
+// is read, the alarm says what is missing, and reading begins once it is there.
+func TestOneSourceFails(t *testing.T) {
+	journald := journaltest.Start(t)
+	l := newLab(t, liveConfig+"\n[source.late]\nunit = \"late.service\"\ndirectory = \"DIR/journal\"\nfromstart = true\n")
+	l.start()
+	l.accuse("node.log", hostile, 3)
+	l.wait("the ban in the kernel", func() bool { return inKernel(t, hostile.String()) })
+	l.wait("the alarm", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && slices.ContainsFunc(s.Alarms, func(a control.Alarm) bool {
+			return a.Kind == "source" && strings.Contains(a.What, "late") && strings.Contains(a.What, "journal")
+		})
+	})
+	out := journald.Stream("late.service", "late")
+	for range 3 {
+		io.WriteString(out, statusLine(honest))
+	}
+	journald.Sync()
+	if err := os.Symlink(journald.Directory(), filepath.Join(l.dir, "journal")); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("the late source to be judged", func() bool { return inKernel(t, honest.String()) })
+	l.wait("the alarm to be over", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && len(s.Alarms) == 0
+	})
+}

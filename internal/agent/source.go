@@ -25,7 +25,6 @@ const maxStreams = 64
 type source struct {
 	spec   config.Source
 	log    *slog.Logger
-	reads  sources.Source
 	parser *parser.Parser
 
 	// The engine's alone:
@@ -37,25 +36,34 @@ type source struct {
 	ruleset             *parser.Ruleset
 
 	mu     sync.Mutex
-	failed string // guarded by mu: why Run ended, until it runs again
+	reads  sources.Source // guarded by mu; nil while it can't be opened
+	failed string         // guarded by mu: why it can't be read, until it can
 
-	stop  context.CancelFunc // set when it is started
-	ended chan struct{}      // closed when Run has returned
+	// resume says up to where the source's lines are judged, when all it has
+	// sent are.
+	resume func(context.Context) (cursor string, err error)
+	stop   context.CancelFunc // set when it is started
+	ended  chan struct{}      // closed when Run has returned
 }
 
 // open makes the source, to go on after cursor.
 func (s *source) open(cursor string) error {
-	spec := s.spec
-	var err error
-	if len(spec.Files) > 0 {
-		s.reads, err = sources.NewFile(sources.FileOptions{Name: spec.Name, Patterns: spec.Files, Cursor: cursor, FromStart: spec.FromStart, Log: s.log})
-	} else {
-		s.reads, err = sources.NewJournal(sources.JournalOptions{Name: spec.Name, Units: spec.Units, Directory: spec.Directory, Cursor: cursor, Since: since(spec), Log: s.log})
-	}
+	reads, err := s.make(cursor)
 	if err != nil {
-		return fmt.Errorf("source %s: %w", spec.Name, err)
+		err = fmt.Errorf("source %s: %w", s.spec.Name, err)
+		s.set(nil, err)
+		return err
 	}
+	s.set(reads, nil)
 	return nil
+}
+
+func (s *source) make(cursor string) (sources.Source, error) {
+	spec := s.spec
+	if len(spec.Files) > 0 {
+		return sources.NewFile(sources.FileOptions{Name: spec.Name, Patterns: spec.Files, Cursor: cursor, FromStart: spec.FromStart, Log: s.log})
+	}
+	return sources.NewJournal(sources.JournalOptions{Name: spec.Name, Units: spec.Units, Directory: spec.Directory, Cursor: cursor, Since: since(spec), Log: s.log})
 }
 
 // since is where a journal without a cursor begins.
@@ -66,51 +74,90 @@ func since(spec config.Source) time.Time {
 	return time.Time{}
 }
 
-// Run reads the source until ctx ends; when it fails it is tried again, for
-// what keeps it from reading (a right, a missing journal) can be mended while
-// the daemon runs.
+// Run reads the source until ctx ends; when it fails it is opened again after
+// the last line judged, for what keeps it from reading (a right, a missing
+// journal) can be mended while the daemon runs.
 func (s *source) Run(ctx context.Context, out chan<- sources.Batch) error {
 	backoff := firstBackoff
 	for {
 		began := time.Now()
-		err := s.reads.Run(ctx, out)
+		err := s.read(ctx, out)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err == nil {
-			err = errors.New("it ended")
-		}
-		s.log.Error("a source can't be read, trying again", "source", s.spec.Name, "error", err)
-		s.setFailed(err.Error())
 		if time.Since(began) > maxBackoff {
 			backoff = firstBackoff
 		}
+		if _, failed := s.now(); failed != err.Error() {
+			s.log.Error("a source can't be read, trying again", "source", s.spec.Name, "error", err)
+		}
+		s.set(nil, err)
 		if !pause(ctx, backoff) {
 			return nil
 		}
 		backoff = min(2*backoff, maxBackoff)
-		s.setFailed("")
 	}
 }
 
-func (s *source) setFailed(why string) {
+// read reads until something fails, which the error says.
+func (s *source) read(ctx context.Context, out chan<- sources.Batch) error {
+	reads, _ := s.now()
+	if reads == nil {
+		cursor, err := s.resume(ctx)
+		if err == nil {
+			reads, err = s.make(cursor)
+		}
+		if err != nil {
+			return err
+		}
+		s.set(reads, nil)
+	}
+	if err := reads.Run(ctx, out); err != nil {
+		return err
+	}
+	return errors.New("it ended")
+}
+
+// set notes what is read, or why nothing is.
+func (s *source) set(reads sources.Source, err error) {
 	s.mu.Lock()
-	s.failed = why
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.reads, s.failed = reads, ""
+	if err != nil {
+		s.failed = err.Error()
+	}
+}
+
+// now is what is read, or why nothing is.
+func (s *source) now() (reads sources.Source, failed string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads, s.failed
 }
 
 func (s *source) failure() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.failed
+	_, failed := s.now()
+	return failed
 }
 
 // stats is what the source says of itself.
 func (s *source) stats() sources.Stats {
-	if r, ok := s.reads.(sources.Reporter); ok {
+	reads, _ := s.now()
+	if r, ok := reads.(sources.Reporter); ok {
 		return r.Stats()
 	}
 	return sources.Stats{Lag: -1}
+}
+
+// what is the source in words.
+func (s *source) what() string {
+	if reads, _ := s.now(); reads != nil {
+		return reads.String()
+	}
+	if len(s.spec.Files) > 0 {
+		return "file " + strings.Join(s.spec.Files, ", ")
+	}
+	return "unit " + strings.Join(s.spec.Units, ", ")
 }
 
 // quietAfter is how long a source that can't know its lag must have given
@@ -171,7 +218,7 @@ func (s *source) status() control.SourceStatus {
 	st := s.stats()
 	t := s.total()
 	return control.SourceStatus{
-		Name: s.spec.Name, What: s.reads.String(), State: s.state(st),
+		Name: s.spec.Name, What: s.what(), State: s.state(st),
 		Lines: t.Lines, Events: t.Events, Cut: int64(st.Cut),
 		LastLine: optional(s.lastLine), LastEvent: optional(s.lastEvent), Lag: st.Lag,
 		LastRecognised: optional(s.flow.recognised.last), Suppressed: int64(st.Suppressed),

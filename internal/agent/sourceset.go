@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -14,8 +16,43 @@ func (e *engine) newSource(spec config.Source, cfg *config.Config) (*source, err
 	if err != nil {
 		return nil, err
 	}
-	s := &source{spec: spec, log: e.log, parser: p, streams: map[string]*reader{}, flow: newFlow(e.now()), ruleset: cfg.Ruleset}
+	s := &source{spec: spec, log: e.log, parser: p, resume: e.resume(spec.Name), streams: map[string]*reader{}, flow: newFlow(e.now()), ruleset: cfg.Ruleset}
 	return s, s.open(e.cursors[spec.Name])
+}
+
+// openSources makes every source. One that can't be opened now is tried again
+// while the others are read; only when none can is there no use in starting.
+func (e *engine) openSources(cfg *config.Config) error {
+	var errs []error
+	for _, spec := range cfg.Sources {
+		s, err := e.newSource(spec, cfg)
+		if s == nil {
+			return err
+		}
+		if err != nil {
+			errs = append(errs, err)
+			e.log.Error("a source can't be read, trying again", "source", spec.Name, "error", err)
+		}
+		e.sources = append(e.sources, s)
+	}
+	if len(errs) == len(cfg.Sources) {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+// resume gives the position after the last line judged of a source that sends
+// no more, once all it has sent is judged.
+func (e *engine) resume(name string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (cursor string, err error) {
+		err = e.ask(ctx, func() {
+			for len(e.batches) > 0 {
+				e.batch(ctx, <-e.batches)
+			}
+			cursor = e.cursors[name]
+		})
+		return cursor, err
+	}
 }
 
 // NewParser makes the parser of one source: it looks for what any jail counts.
