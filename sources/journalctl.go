@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +33,19 @@ func openJournalctl(directory string, terms [][]string) (journalReader, error) {
 	if _, err := exec.LookPath("journalctl"); err != nil {
 		return nil, fmt.Errorf("%w: %w (install systemd, or name log files instead)", ErrNoJournal, err)
 	}
-	return &journalctl{directory: directory, terms: terms}, nil
+	c := &journalctl{directory: directory, terms: slices.Clone(terms)}
+	if directory != "" {
+		return c, nil
+	}
+	// --merge takes the journals of other machines as well, where there are any.
+	id, err := os.ReadFile("/etc/machine-id")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoJournal, err)
+	}
+	for i, term := range terms {
+		c.terms[i] = append(slices.Clone(term), "_MACHINE_ID="+strings.TrimSpace(string(id)))
+	}
+	return c, nil
 }
 
 // args returns the arguments common to all calls.
@@ -122,7 +136,10 @@ func (c *journalctl) close() {
 func (c *journalctl) follow(ctx context.Context, cursor string) (bool, error) {
 	// Not --after-cursor: when that entry is gone, some versions skip the first
 	// one after it.
-	extra := []string{"--follow", "--no-tail"}
+	//
+	// Without --merge, --follow leaves out what earlier boots logged (systemd
+	// 252, src/journal/journalctl.c: arg_boot), so lines behind our cursor.
+	extra := []string{"--follow", "--no-tail", "--merge"}
 	if cursor != "" {
 		extra = append(extra, "--cursor="+cursor)
 	}
