@@ -84,11 +84,14 @@ func checkCanonical(res *Result, at int) bool {
 	return true
 }
 
+// minPeer is the least length of what is taken for a peer id, in bytes.
+const minPeer = 8
+
 // isPeerID tells whether s is made like a peer id: base58, of a length that a
 // multihash of a key has. It stops text, not impostors; the node has checked
 // the key.
 func isPeerID(s string) bool {
-	if len(s) < 8 || len(s) > MaxPeer {
+	if len(s) < minPeer || len(s) > MaxPeer {
 		return false
 	}
 	for i := 0; i < len(s); i++ {

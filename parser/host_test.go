@@ -183,3 +183,32 @@ func TestAllowPrivate(t *testing.T) {
 		}
 	}
 }
+
+// The short cut by the first byte hides no range: both ends of each, and what
+// lies around them, are found as by looking at all ranges.
+func TestSpecialByFirstByte(t *testing.T) {
+	slow := func(a netip.Addr) bool {
+		for _, r := range specialRanges {
+			if r.prefix.Contains(a) {
+				return true
+			}
+		}
+		return false
+	}
+	for b := range 256 {
+		for _, rest := range [...]byte{0, 1, 15, 16, 31, 32, 63, 64, 100, 127, 128, 168, 191, 192, 254, 255} {
+			v4 := netip.AddrFrom4([4]byte{byte(b), rest, rest, rest})
+			v6 := netip.AddrFrom16([16]byte{0: byte(b), 1: rest, 15: rest})
+			for _, a := range [...]netip.Addr{v4, v6} {
+				if _, ok := Special(a); ok != slow(a) {
+					t.Errorf("Special(%v) = %v", a, ok)
+				}
+			}
+		}
+	}
+	for _, r := range specialRanges {
+		if name, ok := Special(r.prefix.Addr()); !ok || name != r.name {
+			t.Errorf("Special(%v) = %q, %v", r.prefix.Addr(), name, ok)
+		}
+	}
+}

@@ -36,6 +36,7 @@ type Parser struct {
 	pinned       format // fmtNone when each line is recognised
 	allowPrivate bool
 	filter       *prefilter
+	uniform      bool // see shape
 }
 
 // New makes a Parser of the rules of rs that opts names. A name that rs does
@@ -61,6 +62,7 @@ func New(rs *Ruleset, opts Options) (*Parser, error) {
 		p.pinned = f
 	}
 	p.filter = newPrefilter(p.on)
+	p.uniform = uniform(p.on)
 	return p, nil
 }
 

@@ -13,7 +13,8 @@ type Scanner struct {
 	hits [lanes][]span
 	// dense is set while most lines are hits, so that searching would only read
 	// them twice.
-	dense bool
+	dense  bool
+	shapes shapes
 }
 
 // span is a line's place in a text, without its newline.
@@ -25,7 +26,11 @@ func NewScanner(p *Parser) *Scanner { return &Scanner{p: p} }
 // Parse is Parser.Parse, but of res only Event, Reject, Risk and Continues are
 // meant to be read: the rest is not always written.
 func (s *Scanner) Parse(l Line, res *Result) {
+	if s.shapes.read(s.p, &l, res) {
+		return
+	}
 	s.p.Parse(l, res)
+	s.shapes.learn(s.p, &l, res)
 	if res.Reject == Unrecognised {
 		s.dense = false
 	}

@@ -37,8 +37,27 @@ func Special(a netip.Addr) (name string, ok bool) {
 	return name, ok
 }
 
+// specialFirst tells which first bytes special IPv4 and IPv6 addresses have:
+// every record is asked for, and hardly one has such a byte.
+var specialFirst = func() (first struct{ v4, v6 [256]bool }) {
+	for _, r := range specialRanges {
+		of, b, bits := &first.v6, r.prefix.Addr().AsSlice()[0], r.prefix.Bits()
+		if r.prefix.Addr().Is4() {
+			of = &first.v4
+		}
+		for n := range 1 << max(0, 8-bits) {
+			of[int(b)+n] = true
+		}
+	}
+	return first
+}()
+
 func special(a netip.Addr) (name string, never, ok bool) {
-	a = a.Unmap().WithZone("")
+	a = a.Unmap()
+	if a.Is4() && !specialFirst.v4[a.As4()[0]] || a.Is6() && !specialFirst.v6[a.As16()[0]] {
+		return "", false, false
+	}
+	a = a.WithZone("")
 	for i := range specialRanges {
 		if r := &specialRanges[i]; r.prefix.Contains(a) {
 			return r.name, r.never, true
