@@ -23,7 +23,7 @@ import (
 const (
 	checkBytes   = 32 << 20         // of each file
 	checkSince   = 24 * time.Hour   // of a journal
-	checkTimeout = 10 * time.Second // for one journal
+	checkTimeout = 10 * time.Second // for one journal or container
 )
 
 // Level is how bad a finding is.
@@ -93,10 +93,25 @@ func (c *checker) source(ctx context.Context, spec config.Source) {
 		return
 	}
 	r := &reader{parser: p, trust: spec.Trust}
-	if len(spec.Files) > 0 {
+	switch {
+	case len(spec.Files) > 0:
 		c.files(about, spec, r)
-	} else if !c.units(ctx, about, spec, r) {
-		return
+	case len(spec.Containers)+len(spec.Labels) > 0:
+		src, err := sources.NewContainer(sources.ContainerOptions{Name: spec.Name, Containers: spec.Containers, Labels: spec.Labels, FromStart: true})
+		if err == nil {
+			err = readQuiet(ctx, src, r)
+		}
+		if err != nil {
+			c.add(Trouble, about, err.Error(), "")
+			return
+		}
+		for _, p := range src.Stats().Problems {
+			c.add(Trouble, about, p, "")
+		}
+	default:
+		if !c.units(ctx, about, spec, r) {
+			return
+		}
 	}
 	c.seen(about, spec, r)
 }
@@ -157,25 +172,26 @@ func (c *checker) units(ctx context.Context, about string, spec config.Source, r
 			c.add(Trouble, about, err.Error(), "`systemctl list-units --type=service` shows what there is")
 		}
 	}
-	j, err := sources.NewJournal(sources.JournalOptions{Name: spec.Name, Units: spec.Units, Directory: spec.Directory, Since: time.Now().Add(-checkSince)})
-	if err != nil {
-		c.add(Trouble, about, err.Error(), "")
-		return false
+	o := journalOptions(spec)
+	o.Since = time.Now().Add(-checkSince)
+	j, err := sources.NewJournal(o)
+	if err == nil {
+		err = readQuiet(ctx, j, r)
 	}
-	if err := readJournal(ctx, j, r); err != nil {
+	if err != nil {
 		c.add(Trouble, about, err.Error(), "")
 		return false
 	}
 	return true
 }
 
-// readJournal reads until the journal has nothing more to give.
-func readJournal(ctx context.Context, j *sources.Journal, r *reader) error {
+// readQuiet reads until a source has nothing more to give.
+func readQuiet(ctx context.Context, src sources.Source, r *reader) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	out := make(chan sources.Batch, queueBatches)
 	ended := make(chan error, 1)
-	go func() { ended <- j.Run(ctx, out) }()
+	go func() { ended <- src.Run(ctx, out) }()
 	quiet := time.NewTimer(quietAfter)
 	defer quiet.Stop()
 	for {

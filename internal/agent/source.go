@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,10 +61,22 @@ func (s *source) open(cursor string) error {
 
 func (s *source) make(cursor string) (sources.Source, error) {
 	spec := s.spec
-	if len(spec.Files) > 0 {
+	switch {
+	case len(spec.Files) > 0:
 		return sources.NewFile(sources.FileOptions{Name: spec.Name, Patterns: spec.Files, Cursor: cursor, FromStart: spec.FromStart, Log: s.log})
+	case len(spec.Containers)+len(spec.Labels) > 0:
+		return sources.NewContainer(sources.ContainerOptions{Name: spec.Name, Containers: spec.Containers, Labels: spec.Labels, Cursor: cursor, FromStart: spec.FromStart, Log: s.log})
 	}
-	return sources.NewJournal(sources.JournalOptions{Name: spec.Name, Units: spec.Units, Directory: spec.Directory, Cursor: cursor, Since: since(spec), Log: s.log})
+	o := journalOptions(spec)
+	o.Cursor, o.Since, o.Log = cursor, since(spec), s.log
+	return sources.NewJournal(o)
+}
+
+// journalOptions is what a source reads of a journal.
+func journalOptions(spec config.Source) sources.JournalOptions {
+	return sources.JournalOptions{
+		Name: spec.Name, Units: spec.Units, UserUnits: spec.UserUnits, Matches: spec.Matches, Directory: spec.Directory,
+	}
 }
 
 // since is where a journal without a cursor begins.
@@ -154,10 +167,8 @@ func (s *source) what() string {
 	if reads, _ := s.now(); reads != nil {
 		return reads.String()
 	}
-	if len(s.spec.Files) > 0 {
-		return "file " + strings.Join(s.spec.Files, ", ")
-	}
-	return "unit " + strings.Join(s.spec.Units, ", ")
+	spec := s.spec
+	return strings.Join(slices.Concat(spec.Files, spec.Units, spec.UserUnits, spec.Matches, spec.Containers, spec.Labels), ", ")
 }
 
 // quietAfter is how long a source that can't know its lag must have given

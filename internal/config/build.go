@@ -88,28 +88,54 @@ func (s *section) source() Source {
 	}
 	s.strings("file", &src.Files, absoluteGlob)
 	s.strings("unit", &src.Units, notEmpty)
+	s.strings("userunit", &src.UserUnits, notEmpty)
+	s.strings("match", &src.Matches, journalMatch)
 	s.str("directory", &src.Directory)
+	s.strings("container", &src.Containers, notEmpty)
+	s.strings("label", &src.Labels, notEmpty)
 	s.choice("format", &src.Format, parser.Formats())
 	s.boolean("fromstart", &src.FromStart)
 	s.boolean("trust", &src.Trust)
 	s.done()
-
-	_, hasFile := s.get("file")
-	_, hasUnit := s.get("unit")
-	_, hasDirectory := s.get("directory")
-	switch {
-	case hasFile && hasUnit:
-		s.l.problem(s.at("unit"), s.key("unit"), "a source reads files or units, not both", "make two sources of it")
-	case hasFile && hasDirectory:
-		s.l.problem(s.at("directory"), s.key("directory"), "only a journal has a directory", "name its files in file")
-	case !hasFile && !hasUnit:
-		s.l.problem(s.node, s.name, "says neither unit nor file",
-			`write unit = "ipfs.service" or file = "/var/log/ipfs/*.log"`)
-	}
+	s.oneKind()
 	if src.Directory != "" && !filepath.IsAbs(src.Directory) {
 		s.l.problem(s.at("directory"), s.key("directory"), fmt.Sprintf("%q is not an absolute path", src.Directory), "")
 	}
 	return src
+}
+
+// sourceKinds are the keys that say where a source's lines come from, by kind.
+var sourceKinds = [][]string{{"file"}, {"unit", "userunit", "match", "directory"}, {"container", "label"}}
+
+// oneKind holds a source to one kind of place.
+func (s *section) oneKind() {
+	var first string
+	var firstKind []string
+	for _, kind := range sourceKinds {
+		for _, key := range kind {
+			_, has := s.get(key)
+			switch {
+			case !has:
+			case first == "":
+				first, firstKind = key, kind
+			case !slices.Equal(kind, firstKind):
+				s.l.problem(s.at(key), s.key(key), fmt.Sprintf("a source with %s can't have %s", first, key), "make two sources of it")
+				return
+			}
+		}
+	}
+	if first == "" || first == "directory" {
+		s.l.problem(s.node, s.name, "does not say where the lines are",
+			`write unit = "ipfs.service", file = "/var/log/ipfs/*.log" or container = "kubo"`)
+	}
+}
+
+// journalMatch judges FIELD=value, as journalctl takes it.
+func journalMatch(s string) error {
+	if field, _, ok := strings.Cut(s, "="); !ok || field == "" || strings.ToUpper(field) != field {
+		return fmt.Errorf("%q: expected FIELD=value, for example SYSLOG_IDENTIFIER=ipfs", s)
+	}
+	return nil
 }
 
 // checkName judges the name of a source as jail.Config judges a jail's.

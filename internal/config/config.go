@@ -49,15 +49,19 @@ type Config struct {
 	Warnings Problems
 }
 
-// Source is one place where a node logs: files, or units of the journal.
+// Source is one place where a node logs: files, the journal, or containers.
 type Source struct {
 	Name string
 	// Files are absolute paths or globs.
 	Files []string
-	// Units are systemd units. Directory holds journal files; empty for the
-	// journal of this machine.
-	Units     []string
-	Directory string
+	// Units are systemd units, UserUnits those of users' own managers, Matches
+	// FIELD=value of journal entries. Directory holds journal files; empty for
+	// the journal of this machine.
+	Units, UserUnits, Matches []string
+	Directory                 string
+	// Containers are names of containers, Labels what Docker's must have
+	// (KEY or KEY=VALUE).
+	Containers, Labels []string
 	// Format pins the framing of the lines (parser.Formats); empty means that
 	// it is recognised line by line.
 	Format string

@@ -76,6 +76,12 @@ guardrate = 60
 maxhosts = 1000
 maxevents = 2000
 maxbans = 300
+[source.c-container]
+container = ["kubo", "ns/*"]
+label = "app=ipfs"
+[source.d-user]
+userunit = "ipfs"
+match = "SYSLOG_IDENTIFIER=ipfs"
 [firewall]
 backend = "print"
 ports = [4001, 4002]
@@ -93,6 +99,8 @@ state = "/var/x.db"
 	wantSources := []Source{
 		{Name: "a.journal", Units: []string{"ipfs.service", "lotus.service"}, Directory: "/var/log/journal/remote", Format: "slog-text", Trust: true},
 		{Name: "b-files", Files: []string{"/var/log/ipfs/*.log"}, FromStart: true},
+		{Name: "c-container", Containers: []string{"kubo", "ns/*"}, Labels: []string{"app=ipfs"}},
+		{Name: "d-user", UserUnits: []string{"ipfs"}, Matches: []string{"SYSLOG_IDENTIFIER=ipfs"}},
 	}
 	if d := cmp.Diff(wantSources, c.Sources); d != "" {
 		t.Errorf("sources (-want +got):\n%s", d)

@@ -31,7 +31,7 @@ ignoreip = [
   "192.0.2.0/33",
 ]
 `}, `
-p2pban.toml:1:1: source.kubo: says neither unit nor file; write unit = "ipfs.service" or file = "/var/log/ipfs/*.log"
+p2pban.toml:1:1: source.kubo: does not say where the lines are; write unit = "ipfs.service", file = "/var/log/ipfs/*.log" or container = "kubo"
 p2pban.toml:2:1: source.kubo.uint: unknown key; did you mean "unit"?
 p2pban.toml:4:1: jail.libp2p-flood.findtime: 3 has no unit; write "3s" for seconds, or use m, h, d or w
 p2pban.toml:5:3: jail.libp2p-flood.maxretry: expected a whole number, found a string
@@ -70,10 +70,10 @@ directory = "/var/log/journal"
 unit = ""
 format = "slog-txt"
 `}, `
-p2pban.toml:3:1: source.both.unit: a source reads files or units, not both; make two sources of it
+p2pban.toml:3:1: source.both.unit: a source with file can't have unit; make two sources of it
 p2pban.toml:6:19: source.relative.file: "logs/a.log" is not an absolute path
 p2pban.toml:6:33: source.relative.file: "/x/[.log" is no valid glob: syntax error in pattern
-p2pban.toml:9:1: source.dir.directory: only a journal has a directory; name its files in file
+p2pban.toml:9:1: source.dir.directory: a source with file can't have directory; make two sources of it
 p2pban.toml:10:1: source."a b": "a b" is no name; use at most 64 letters, digits, '-', '_' and '.'
 p2pban.toml:11:1: source."a b".unit: is empty
 p2pban.toml:12:1: source."a b".format: no format is called "slog-txt"; did you mean "slog-text"?`},
