@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -285,27 +284,6 @@ func (o *ordered) flush() error {
 	o.pending = o.pending[:0]
 	return nil
 }
-
-// hostSet counts distinct hosts; IPv4 ones, of which a flood is made, in four
-// bytes each.
-type hostSet struct {
-	v4 map[[4]byte]struct{}
-	v6 map[netip.Addr]struct{}
-}
-
-func newHostSet() *hostSet {
-	return &hostSet{v4: map[[4]byte]struct{}{}, v6: map[netip.Addr]struct{}{}}
-}
-
-func (s *hostSet) add(a netip.Addr) {
-	if a.Is4() {
-		s.v4[a.As4()] = struct{}{}
-	} else {
-		s.v6[a] = struct{}{}
-	}
-}
-
-func (s *hostSet) len() int { return len(s.v4) + len(s.v6) }
 
 // earlier and later choose between two times, of which either may be unknown.
 func earlier(a, b time.Time) time.Time {
