@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,18 +69,41 @@ func BenchmarkTrackedHosts(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			cfg := benchJail()
-			cfg.FindTime = time.Second
+			cfg.FindTime, cfg.MaxEvents = time.Second, 8*n
 			s := mustSet(b, cfg)
-			for i := range n {
-				s.Observe(benchEvent(t0, hostN(uint32(i))))
-			}
 			r := rand.New(rand.NewPCG(1, 2))
-			b.ResetTimer()
-			for i := range b.N {
-				// Slow enough for nobody to leave, fast enough for windows to slide.
-				at := t0.Add(time.Duration(float64(i) / float64(n) / 4 * float64(time.Second)))
+			at := t0
+			observe := func() {
+				// Each host has about four lines in its window, which slides.
+				at = at.Add(time.Second / 4 / time.Duration(n))
 				s.Observe(benchEvent(at, hostN(uint32(r.IntN(n)))))
 			}
+			for range 8 * n {
+				observe()
+			}
+			b.ResetTimer()
+			before := cpuTime(b)
+			for range b.N {
+				observe()
+			}
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// BenchmarkNewHosts shows how the cost of an event grows with the hosts of a
+// flood: each event is of a host not seen before, up to so many.
+func BenchmarkNewHosts(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			before, s := cpuTime(b), mustSet(b, benchJail())
+			for i := range b.N {
+				if i%n == 0 {
+					s = mustSet(b, benchJail())
+				}
+				s.Observe(benchEvent(t0, hostN(uint32(i))))
+			}
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }
@@ -185,4 +209,14 @@ func liveHeap() uint64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// cpuTime is what the process has used: on a shared machine it says more than
+// the clock on the wall.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -77,7 +77,7 @@ func (s *Set) Holding(name string, limit int) []Decision {
 			p := h.prefix()
 			out = append(out, Decision{
 				Action: Held, Jail: name, Host: p.Addr(), Prefix: p, At: s.clock.time(),
-				Failures: w.sum, Evidence: j.evidence(w.entries(), w.sample, nil),
+				Failures: w.sum, Evidence: j.evidence(w.entries(), j.hosts.sample(h), nil),
 			})
 		}
 		id = h.next

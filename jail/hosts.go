@@ -205,6 +205,7 @@ func (h *hosts) newWindow(x *host, peers bool) *window {
 		}
 	}
 	w := h.window(x)
+	w.buf = w.few[:0] // windows never move
 	if peers {
 		w.seen = map[uint32]int{}
 	}
@@ -231,7 +232,7 @@ func (h *hosts) lines(x *host) []entry {
 // sample are peer ids that a host's lines showed.
 func (h *hosts) sample(x *host) []string {
 	if w := h.window(x); w != nil {
-		return w.sample
+		return w.peers()
 	}
 	return nil
 }

@@ -84,6 +84,7 @@ func (s *Set) judge(j *jail, x *sighting, rule uint16) []Decision {
 func (j *jail) countBanned(b *ban, at instant) {
 	if at > b.at {
 		j.counts.AfterBan++
+		j.counts.LastAfterBan = b.Prefix
 	} else {
 		j.counts.Absorbed++
 	}
@@ -162,7 +163,7 @@ func (j *jail) guilty(id hostID) (failures int64, ok bool) {
 // allowed is how many failures the jail bans at: more where several peers come
 // back behind one address.
 func (j *jail) allowed(w *window) int64 {
-	return j.cfg.MaxRetry * int64(max(1, min(w.returning, j.cfg.NATPeers)))
+	return j.cfg.MaxRetry * int64(max(1, min(int(w.returning), j.cfg.NATPeers)))
 }
 
 // sentence bans a host, or holds the ban back.

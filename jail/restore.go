@@ -220,7 +220,7 @@ func (j *jail) readmit(p netip.Prefix, lines []entry, sample []string, held bool
 		for _, l := range lines[1:] {
 			w.add(l)
 		}
-		w.sample = sample
+		w.sample = &sample
 		sum = w.sum
 	}
 	j.events += len(lines)

@@ -56,7 +56,7 @@ func (j *jail) describe(st *HostStatus, start instant) {
 	st.Failures, st.Allowed = w.sum, j.allowed(w)
 	if w.sum > 0 {
 		st.Held = j.hosts.get(id).held
-		st.Evidence = j.evidence(w.entries(), w.sample, nil)
+		st.Evidence = j.evidence(w.entries(), j.hosts.sample(j.hosts.get(id)), nil)
 	}
 }
 
@@ -64,7 +64,7 @@ func (j *jail) describe(st *HostStatus, start instant) {
 // brought up to the clock only by its next event.
 func (j *jail) live(id hostID, start instant) *window {
 	h := j.hosts.get(id)
-	w := &window{sample: j.hosts.sample(h)}
+	w := &window{}
 	if j.countsPeers() {
 		w.seen = map[uint32]int{}
 	}

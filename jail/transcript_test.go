@@ -355,12 +355,12 @@ func (p *player) host(a netip.Addr) []string {
 	return out
 }
 
-// nonzero lists the counts that are not 0, in their order.
+// nonzero lists the numbers that are not 0, in their order.
 func nonzero(v reflect.Value) []string {
 	var out []string
 	for i := range v.NumField() {
-		if n := v.Field(i).Int(); n != 0 {
-			out = append(out, fmt.Sprintf("%s %d", v.Type().Field(i).Name, n))
+		if f := v.Field(i); f.CanInt() && f.Int() != 0 {
+			out = append(out, fmt.Sprintf("%s %d", v.Type().Field(i).Name, f.Int()))
 		}
 	}
 	return []string{strings.Join(out, ", ")}

@@ -19,19 +19,21 @@ type entry struct {
 // window is what a host with more than one counted line has: its lines in
 // order of time, those of one instant in order of arrival.
 type window struct {
-	// buf[head:] are the lines; what is before has left the window.
+	// buf[head:] are the lines; what is before has left the window. It begins
+	// in few, which saves an allocation and a cache miss for most hosts.
 	buf  []entry
-	head int
+	head int32
+	// returning is how many peers have two lines or more, and seen counts lines
+	// by peer; both are kept only where the jail asks about peers.
+	returning int32
+	seen      map[uint32]int
 	// sum is the failures: the weights of the lines.
 	sum int64
-	// seen counts lines by peer, and returning is how many peers have two or
-	// more; kept only where the jail asks about peers.
-	seen      map[uint32]int
-	returning int
 	// sample are peer ids seen, the first few; lastPeer is the hash of the one
 	// seen last.
-	sample   []string
+	sample   *[]string
 	lastPeer uint32
+	few      [4]entry
 }
 
 func (w *window) entries() []entry { return w.buf[w.head:] }
@@ -39,7 +41,7 @@ func (w *window) entries() []entry { return w.buf[w.head:] }
 // add puts e in its place. A line in order is appended; one out of order moves
 // those after it.
 func (w *window) add(e entry) {
-	if len(w.buf) == cap(w.buf) && w.head > len(w.buf)/2 {
+	if len(w.buf) == cap(w.buf) && int(w.head) > len(w.buf)/2 {
 		// Half of the memory has left the window: use it again, don't grow.
 		n := copy(w.buf, w.buf[w.head:])
 		w.buf, w.head = w.buf[:n], 0
@@ -53,7 +55,7 @@ func (w *window) add(e entry) {
 			}
 			return 1
 		})
-		w.buf = slices.Insert(w.buf, w.head+i, e)
+		w.buf = slices.Insert(w.buf, int(w.head)+i, e)
 	}
 	w.sum += int64(e.weight)
 	w.countPeer(e.peer, 1)
@@ -70,10 +72,10 @@ func (w *window) dropFirst() {
 // trim lets every line older than start leave and says how many did.
 func (w *window) trim(start instant) int {
 	before := w.head
-	for w.head < len(w.buf) && w.buf[w.head].at < start {
+	for int(w.head) < len(w.buf) && w.buf[w.head].at < start {
 		w.dropFirst()
 	}
-	return w.head - before
+	return int(w.head - before)
 }
 
 func (w *window) countPeer(peer uint32, d int) {
@@ -101,7 +103,18 @@ func (w *window) keepPeer(hash uint32, id string) {
 		return
 	}
 	w.lastPeer = hash
-	if len(w.sample) < MaxEvidencePeers && !slices.Contains(w.sample, id) {
-		w.sample = append(w.sample, strings.Clone(id))
+	if w.sample == nil {
+		w.sample = new([]string)
 	}
+	if len(*w.sample) < MaxEvidencePeers && !slices.Contains(*w.sample, id) {
+		*w.sample = append(*w.sample, strings.Clone(id))
+	}
+}
+
+// peers are the ids kept.
+func (w *window) peers() []string {
+	if w.sample == nil {
+		return nil
+	}
+	return *w.sample
 }
