@@ -20,7 +20,9 @@ func (f *prefilter) search(s string, bounds [lanes + 1]int, hits *[lanes][]span)
 		k0, k1 := f.shift[hashBefore(s, e0)], f.shift[hashBefore(s, e1)]
 		k2, k3 := f.shift[hashBefore(s, e2)], f.shift[hashBefore(s, e3)]
 		e0, e1, e2, e3 = e0+int(k0), e1+int(k1), e2+int(k2), e3+int(k3)
-		if k0 != 0 && k1 != 0 && k2 != 0 && k3 != 0 {
+		// One branch for all: a shift of 0 less 1 has the highest bit set, no
+		// other has.
+		if ((k0-1)|(k1-1)|(k2-1)|(k3-1))&0x80 == 0 {
 			continue
 		}
 		if k0 == 0 {
