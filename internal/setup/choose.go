@@ -58,7 +58,7 @@ func (l *looker) leaveOut(f Found, before []Found) string {
 		return "see docker.service"
 	}
 	if f.Records == 0 && len(rulesOf(l.opts.Ruleset, f.Program)) == 0 {
-		return "no rule reads this node's log"
+		return "no rule that is on by default reads this node's log"
 	}
 	for _, b := range before {
 		if b.Source == "" || b.Records == 0 {

@@ -50,7 +50,7 @@ func (d *draft) source(f Found) {
 		t.why = append(t.why, "It will see nothing before this is set on the node: "+m)
 	}
 	for _, r := range f.Risks {
-		t.why = append(t.why, "CAREFUL: "+r.Summary+" Until that is closed, what comes through it is refused. Close it: "+r.Setting)
+		t.why = append(t.why, "CAREFUL: "+strings.TrimSuffix(r.Summary, ".")+". Until that is closed, what comes through it is refused. Close it: "+r.Setting)
 	}
 	for _, n := range f.Notes {
 		t.why = append(t.why, "Note: "+n+".")
@@ -59,7 +59,7 @@ func (d *draft) source(f Found) {
 		t.set("file", list(f.Files), "Followed through rotations; new lines only.")
 		return
 	}
-	t.set("unit", quote(f.Name), "")
+	t.set("unit", quote(f.Name), "New lines only. Under a flood journald throws lines away: raise its limit with the drop-in journald.conf.d/50-p2pban.conf that comes with p2pban.")
 	if f.Directory != "" {
 		t.set("directory", quote(f.Directory), "The journal files it was found in.")
 	}

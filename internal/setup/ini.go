@@ -21,8 +21,9 @@ const (
 	// maxDepth is how deep %(x)s may lead, as in Python's configparser
 	// (MAX_INTERPOLATION_DEPTH), and how deep files may include others.
 	maxDepth = 10
-	// maxExpanded bounds one value: ten levels of tenfold repetition are long.
-	maxExpanded = 64 << 10
+	// maxReferences bounds the %(x)s that are resolved for one value: ten in each
+	// of ten that lead to ten others would never end.
+	maxReferences = 1000
 )
 
 // iniOptions make the library read what Python's configparser does as fail2ban
@@ -159,7 +160,7 @@ func (x *iniFiles) get(section, option string) (value, bool) {
 	if !ok {
 		v, ok = x.own(defaultSection, option)
 	}
-	v.raw = strings.ReplaceAll(x.expand(section, v.raw, 0), "%%", "%")
+	v.raw = strings.ReplaceAll(x.expand(section, v.raw, 0, new(int)), "%%", "%")
 	return v, ok
 }
 
@@ -167,12 +168,16 @@ func (x *iniFiles) get(section, option string) (value, bool) {
 // read first.
 var reference = regexp.MustCompile(`%%|%\(([^()]+)\)s`)
 
-func (x *iniFiles) expand(section, text string, depth int) string {
-	if depth > maxDepth || len(text) > maxExpanded {
+// expand resolves the references in text; resolved counts them.
+func (x *iniFiles) expand(section, text string, depth int, resolved *int) string {
+	if depth > maxDepth {
 		return text
 	}
 	return reference.ReplaceAllStringFunc(text, func(ref string) string {
 		if ref == "%%" {
+			return ref
+		}
+		if *resolved++; *resolved > maxReferences {
 			return ref
 		}
 		in, option := section, strings.ToLower(ref[2:len(ref)-2])
@@ -182,9 +187,10 @@ func (x *iniFiles) expand(section, text string, depth int) string {
 		if other, name, ok := strings.Cut(option, "/"); ok && other != "known" {
 			in, option = x.section(other), name
 		}
-		for _, look := range [][2]string{{in, option}, {in, strings.TrimPrefix(option, "known/")}, {defaultSection, strings.TrimPrefix(option, "known/")}} {
+		// What was known before the section's own option is the default.
+		for _, look := range [][2]string{{in, option}, {defaultSection, strings.TrimPrefix(option, "known/")}} {
 			if v, ok := x.own(look[0], look[1]); ok {
-				return x.expand(in, v.raw, depth+1)
+				return x.expand(in, v.raw, depth+1, resolved)
 			}
 		}
 		return ref

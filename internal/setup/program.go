@@ -69,6 +69,11 @@ func (l *looker) silent(f Found) (missing, notes []string) {
 				notes = append(notes, "nothing to judge by: of the line “"+u.Record+"”: "+u.Because)
 			}
 		}
+		for _, r := range l.opts.Ruleset.Rules() {
+			if r.Implementation == f.Program {
+				notes = append(notes, "the rule "+r.Name+" reads it if a jail of yours names it; it is off by default, for honest peers cause such lines too: "+r.FalsePositives+". Set on the node: "+r.Setting)
+			}
+		}
 		return nil, notes
 	}
 	for _, r := range rules {

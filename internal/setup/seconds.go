@@ -39,7 +39,7 @@ func seconds(s string) (time.Duration, error) {
 		return -1, nil
 	}
 	var sum, term float64
-	for rest := text; rest != "" || sum+term == 0; {
+	for rest := text; ; {
 		m := span.FindStringSubmatch(rest)
 		if m == nil {
 			return 0, fmt.Errorf("%q is %w", s, errNoNum)
