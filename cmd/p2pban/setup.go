@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -143,6 +144,9 @@ func printLook(w io.Writer, g *global, r *setup.Report) {
 	}
 	for _, u := range r.Unseen {
 		fmt.Fprintf(w, "could not look at %s: %s\n", u.What, indent(u.Why, "  "))
+	}
+	if len(r.Unseen) > 0 && os.Geteuid() != 0 {
+		fmt.Fprintln(w, "root can look at more: sudo p2pban setup")
 	}
 }
 

@@ -38,6 +38,9 @@ func (l *looker) files(ctx context.Context, globs []string) {
 			l.unseen(glob, err.Error())
 			continue
 		}
+		if dirs := barred(glob); len(dirs) > 0 {
+			l.unseen(glob, "this user may not look into "+strings.Join(dirs, ", "))
+		}
 		for i, path := range paths {
 			if ctx.Err() != nil || len(l.seen) >= maxFiles {
 				l.unseen(glob, fmt.Sprintf("there was no time, or too many files: %d of %d were looked at", i, len(paths)))
@@ -46,6 +49,36 @@ func (l *looker) files(ctx context.Context, globs []string) {
 			l.file(ctx, path, Found{Kind: KindFile, Name: path, Files: []string{literal(path)}, Program: programOf(filepath.Base(path), filepath.Dir(path))})
 		}
 	}
+}
+
+// maxBarred bounds the directories that are named for one glob.
+const maxBarred = 5
+
+// barred gives the directories on the way of a glob that this user may not look
+// into, which filepath.Glob passes over in silence.
+func barred(glob string) []string {
+	var out []string
+	parts := strings.Split(strings.Trim(glob, "/"), "/")
+	for i, next := range parts {
+		dirs, _ := filepath.Glob("/" + strings.Join(parts[:i], "/")) // filepath.Glob has taken the whole
+		for _, dir := range dirs {
+			_, err := os.Lstat(filepath.Join(dir, next))
+			if strings.ContainsAny(next, `*?[\`) {
+				var d *os.File
+				if d, err = os.Open(dir); err == nil {
+					d.Close()
+				}
+			}
+			if !errors.Is(err, fs.ErrPermission) || !isDir(dir) {
+				continue
+			}
+			if len(out) == maxBarred {
+				return append(out, "…")
+			}
+			out = append(out, dir)
+		}
+	}
+	return out
 }
 
 // file reads the end of one log, which f describes.
@@ -126,13 +159,18 @@ func (l *looker) path(ctx context.Context, path string) {
 		l.files(ctx, []string{literal(path)})
 	case matches(path, "*.journal", "*/*.journal"):
 		l.journal(ctx, path)
-	case matches(path, "containers/*/config.v2.json"):
+	case isDir(filepath.Join(path, "containers")):
 		l.docker(ctx, path)
 	case matches(path, podFiles):
 		l.pods(ctx, path)
 	default:
 		l.files(ctx, []string{filepath.Join(literal(path), "*")})
 	}
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // literal makes a path a glob of nothing but itself.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/journaltest"
@@ -336,5 +338,33 @@ func TestPrograms(t *testing.T) {
 		if !known && len(notes) == 0 {
 			t.Errorf("%s is %s, of which the rules say nothing", p.words, p.implementation)
 		}
+	}
+}
+
+// What this user may not look into is named, for globs too.
+func TestBarred(t *testing.T) {
+	const nobody = 65534
+	dir := tree(t, map[string]string{"open/a.log": canonical, "closed/a.log": canonical, "home/x/logs/a.log": canonical})
+	for _, d := range []string{"closed", "home/x"} {
+		must(t, os.Chmod(filepath.Join(dir, d), 0))
+	}
+	t.Cleanup(func() { os.Chmod(filepath.Join(dir, "home/x"), 0o700); os.Chmod(filepath.Join(dir, "closed"), 0o700) })
+	if os.Geteuid() == 0 {
+		for _, d := range []string{dir, filepath.Dir(dir)} {
+			must(t, os.Chmod(d, 0o755))
+		}
+		// On Linux a thread has its own rights to files.
+		runtime.LockOSThread()
+		must(t, unix.Setfsuid(nobody))
+		defer func() {
+			must(t, unix.Setfsuid(0))
+			runtime.UnlockOSThread()
+		}()
+	}
+	if d := cmp.Diff([]string{filepath.Join(dir, "closed")}, barred(filepath.Join(dir, "*", "*.log"))); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{filepath.Join(dir, "home/x")}, barred(filepath.Join(dir, "home/*/logs/*.log"))); d != "" {
+		t.Error(d)
 	}
 }
