@@ -30,6 +30,9 @@ func (l *looker) finish() {
 	l.report.Found = found
 }
 
+// inJournal tells whether f is a container that logs to the journal.
+func inJournal(f Found) bool { return f.Kind == KindContainer && len(f.Files) == 0 }
+
 func sign(n int64) int { return cmp.Compare(n, 0) }
 
 // mergePods makes one of the logs that one source reads.
@@ -51,11 +54,8 @@ func mergePods(all []Found) []Found {
 
 // leaveOut says why a log gets no source, or "".
 func (l *looker) leaveOut(f Found, before []Found) string {
-	if f.Kind == KindUserUnit {
-		return "it names system units only; make the node a system unit, or have it log to a file"
-	}
-	if f.Kind == KindContainer && len(f.Files) == 0 {
-		return "see docker.service"
+	if slices.Contains(containerUnits, f.Name) && slices.ContainsFunc(l.report.Found, inJournal) {
+		return "its containers are sources of their own"
 	}
 	if f.Records == 0 && len(rulesOf(l.opts.Ruleset, f.Program)) == 0 {
 		return "no rule that is on by default reads this node's log"
@@ -67,7 +67,7 @@ func (l *looker) leaveOut(f Found, before []Found) string {
 		if f.Kind == KindFile && b.Kind == KindUnit && slices.Contains(syslogFiles, f.Name) {
 			return "these are the lines of " + b.Name + " once more, and would count twice"
 		}
-		if f.Records == 0 && f.Program == b.Program {
+		if f.Records == 0 && f.Program == b.Program && !inJournal(f) {
 			return fmt.Sprintf("%s has this node's lines; add it if it is another node", b.Name)
 		}
 	}
@@ -80,7 +80,7 @@ func sourceName(f Found, taken map[string]bool) string {
 	if stem == "" && len(f.Implementations) > 0 {
 		stem = f.Implementations[0]
 	}
-	if f.Kind == KindUnit {
+	if f.Kind == KindUnit || f.Kind == KindUserUnit {
 		stem, _, _ = strings.Cut(f.Name, ".")
 	} else if stem == "" {
 		stem = filepath.Base(f.Name)

@@ -55,11 +55,18 @@ func (d *draft) source(f Found) {
 	for _, n := range f.Notes {
 		t.why = append(t.why, "Note: "+n+".")
 	}
-	if len(f.Files) > 0 {
+	switch {
+	case f.Kind == KindContainer && f.ByName:
+		t.set("container", quote(f.Name), "By its name, so that it may be made anew. New lines only.")
+	case f.Kind == KindContainer && len(f.Files) == 0:
+		t.set("match", quote("CONTAINER_NAME="+f.Name), "Docker writes its lines to the journal, with its name.")
+	case len(f.Files) > 0:
 		t.set("file", list(f.Files), "Followed through rotations; new lines only.")
-		return
+	case f.Kind == KindUserUnit:
+		t.set("userunit", quote(f.Name), "A unit of a user's own manager. New lines only.")
+	default:
+		t.set("unit", quote(f.Name), "New lines only. Under a flood journald throws lines away: raise its limit with the drop-in journald.conf.d/50-p2pban.conf that comes with p2pban.")
 	}
-	t.set("unit", quote(f.Name), "New lines only. Under a flood journald throws lines away: raise its limit with the drop-in journald.conf.d/50-p2pban.conf that comes with p2pban.")
 	if f.Directory != "" {
 		t.set("directory", quote(f.Directory), "The journal files it was found in.")
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/p2pban/p2pban/sources"
 )
 
 // maxDockerConfig bounds what is read of a container's configuration.
@@ -55,7 +57,7 @@ func (l *looker) docker(ctx context.Context, root string) {
 			l.unseen("a container of Docker", err.Error())
 			continue
 		}
-		l.container(ctx, filepath.Join(dir, e.Name()), c)
+		l.container(ctx, filepath.Join(dir, e.Name()), c, root == sources.DockerRoot)
 	}
 }
 
@@ -71,15 +73,18 @@ func readJSON(path string, into any) error {
 	return nil
 }
 
-// container looks at one container of Docker, whose directory is dir.
-func (l *looker) container(ctx context.Context, dir string, c dockerConfig) {
+// container looks at one container of Docker, whose directory is dir. A source
+// finds it by its name if Docker's files are where it looks for them.
+func (l *looker) container(ctx context.Context, dir string, c dockerConfig, usual bool) {
 	name := strings.TrimPrefix(c.Name, "/")
-	f := Found{Kind: KindContainer, Name: name, Program: programOf(c.Config.Image, name)}
+	f := Found{Kind: KindContainer, Name: name, ByName: usual, Program: programOf(c.Config.Image, name)}
 	switch c.LogConfig.Type {
 	case "", "json-file":
 	case "journald":
 		if f.Program != "" {
-			f.Notes = []string{"it logs to the journal: its lines are among those of the unit docker.service"}
+			f.ByName = false
+			f.Missing, f.Notes = l.silent(f)
+			f.Notes = append(f.Notes, "its lines are in the journal, among those of docker.service, and were not looked at one by one")
 			l.report.Found = append(l.report.Found, f)
 		}
 		return
@@ -95,7 +100,9 @@ func (l *looker) container(ctx context.Context, dir string, c dockerConfig) {
 		file = filepath.Base(c.LogPath)
 	}
 	f.Files = []string{literal(filepath.Join(dir, file))}
-	f.Notes = []string{"the path is this container's own: after it is made anew, as an upgrade does, write the configuration again"}
+	if !usual {
+		f.Notes = []string{"the path is this container's own: after it is made anew, as an upgrade does, write the configuration again"}
+	}
 	l.file(ctx, filepath.Join(dir, file), f)
 }
 

@@ -201,27 +201,33 @@ func TestGrowth(t *testing.T) {
 }
 
 func TestJournalMatch(t *testing.T) {
-	for match, want := range map[string][]string{
-		"_SYSTEMD_UNIT=a.service":                            {"a.service"},
-		"_SYSTEMD_UNIT=a.service + _COMM=ipfs":               {"a.service"},
-		"_SYSTEMD_UNIT=a.service _COMM=ipfs":                 {"a.service"},
-		"_SYSTEMD_UNIT=a.service\n  _SYSTEMD_UNIT=b.service": {"a.service", "b.service"},
-		"_SYSTEMD_UNIT=a.service + _SYSTEMD_UNIT=a.service":  {"a.service"},
-		"_COMM=ipfs": nil,
+	for _, c := range []struct {
+		match          string
+		units, matches []string
+		dropped        bool
+	}{
+		{"_SYSTEMD_UNIT=a.service", []string{"a.service"}, nil, false},
+		{"_SYSTEMD_UNIT=a.service + _COMM=ipfs", []string{"a.service"}, nil, true},
+		{"_SYSTEMD_UNIT=a.service _COMM=ipfs", []string{"a.service"}, []string{"_COMM=ipfs"}, false},
+		{"_SYSTEMD_UNIT=a.service\n  _SYSTEMD_UNIT=b.service", []string{"a.service", "b.service"}, nil, false},
+		{"_SYSTEMD_UNIT=a.service + _SYSTEMD_UNIT=a.service", []string{"a.service"}, nil, false},
+		{"_COMM=ipfs", nil, []string{"_COMM=ipfs"}, false},
+		{"_COMM=ipfs + _COMM=kubo", nil, []string{"_COMM=ipfs", "_COMM=kubo"}, false},
+		{"_COMM=ipfs + _UID=7", nil, nil, true},
 	} {
-		m := takeOver(t, map[string]string{"jail.local": strings.Replace(documentedJail, "_SYSTEMD_UNIT=ipfs-daemon.service", match, 1)})
-		var got []string
+		m := takeOver(t, map[string]string{"jail.local": strings.Replace(documentedJail, "_SYSTEMD_UNIT=ipfs-daemon.service", c.match, 1)})
+		var units, matches []string
 		for _, s := range load(t, m.Configuration).Sources {
-			got = append(got, s.Units...)
+			units, matches = append(units, s.Units...), append(matches, s.Matches...)
 		}
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%q: %s", match, d)
+		if d := cmp.Diff([][]string{c.units, c.matches}, [][]string{units, matches}); d != "" {
+			t.Errorf("%q: %s", c.match, d)
 		}
-		if strings.Contains(match, "_COMM") {
+		if c.dropped {
 			item(t, m, "journalmatch", Dropped)
 		}
-		if want == nil && len(m.Notes) == 0 {
-			t.Errorf("%q: no note that there is no log", match)
+		if units == nil && matches == nil && len(m.Notes) == 0 {
+			t.Errorf("%q: no note that there is no log", c.match)
 		}
 	}
 }

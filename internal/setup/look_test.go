@@ -213,7 +213,7 @@ func TestSyslogBesideJournal(t *testing.T) {
 	for _, f := range l.report.Found {
 		got = append(got, f.Name+" "+f.Source)
 	}
-	want := []string{"ipfs.service ipfs", "/var/log/syslog ", "ipfs.service ", "docker.service docker", "ipfs-backup.service "}
+	want := []string{"ipfs.service ipfs", "/var/log/syslog ", "ipfs.service ipfs-2", "docker.service docker", "ipfs-backup.service "}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -245,7 +245,7 @@ func TestJournal(t *testing.T) {
 	if f := found(t, r, "chain.service"); f.Program != "lotus" || len(f.Missing) == 0 || f.Source != "chain" {
 		t.Errorf("the unit that runs lotus: %+v", f)
 	}
-	if f := found(t, r, "node.service"); f.Kind != KindUserUnit || f.Source != "" || f.Records != 1 {
+	if f := found(t, r, "node.service"); f.Kind != KindUserUnit || f.Source != "node" || f.Records != 1 {
 		t.Errorf("%+v", f)
 	}
 	for _, f := range r.Found {
@@ -290,13 +290,23 @@ func TestDocker(t *testing.T) {
 		f.Files[0] != filepath.Join(dir, "containers/aa/aa-json.log") || f.Source == "" {
 		t.Errorf("%+v", f)
 	}
-	if f := found(t, r, "lotus"); f.Source != "" || !strings.Contains(strings.Join(f.Notes, " "), "docker.service") {
+	if f := found(t, r, "lotus"); f.Source != "lotus" || !strings.Contains(strings.Join(f.Notes, " "), "docker.service") {
 		t.Errorf("a container that logs to the journal: %+v", f)
 	}
 	if len(r.Found) != 2 || len(r.Unseen) != 2 {
 		t.Errorf("found %+v, not looked at %+v; want the log driver local and the broken file among the latter", r.Found, r.Unseen)
 	}
-	load(t, r.Configuration(parser.Builtin(), time.Now()))
+	c := load(t, r.Configuration(parser.Builtin(), time.Now()))
+	if len(c.Sources) != 2 || !slices.Equal(c.Sources[1].Matches, []string{"CONTAINER_NAME=lotus"}) {
+		t.Errorf("%+v", c.Sources)
+	}
+	for i := range r.Found { // as in Docker's usual directory
+		r.Found[i].ByName = r.Found[i].Files != nil
+	}
+	c = load(t, r.Configuration(parser.Builtin(), time.Now()))
+	if !slices.Equal(c.Sources[0].Containers, []string{"node-1"}) {
+		t.Errorf("%+v", c.Sources)
+	}
 }
 
 func TestPods(t *testing.T) {

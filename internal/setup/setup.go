@@ -76,6 +76,8 @@ type Found struct {
 	Notes   []string `json:"notes,omitempty"`
 	// Source is its name in the configuration; empty where Notes say why not.
 	Source string `json:"source,omitempty"`
+	// ByName is set for a container that a source finds by its name.
+	ByName bool `json:"by_name,omitempty"`
 }
 
 // Risk is a parser.Risk for programs.

@@ -11,21 +11,21 @@ import (
 func (j *move) source(f filter) {
 	backend := j.text("backend")
 	base, options, _ := strings.Cut(backend, "[")
-	units := j.units(f)
+	units, matches := j.units(f)
 	logpath := j.text("logpath")
 	switch {
-	case base == "systemd" || logpath == "" && len(units) > 0:
+	case base == "systemd" || logpath == "" && len(units)+len(matches) > 0:
 		if options != "" {
 			j.note("backend", Dropped, "", "flags for opening the journal are not needed")
 		}
 		if logpath != "" && j.own("logpath") {
 			j.note("logpath", Dropped, "", "with backend systemd fail2ban does not read it either")
 		}
-		if len(units) == 0 {
-			j.note("journalmatch", Dropped, "", "it names no unit (_SYSTEMD_UNIT=…), and p2pban's sources are units or files")
+		if len(units)+len(matches) == 0 {
+			j.note("journalmatch", Dropped, "", "it names neither a unit nor one other field, and the whole journal is no source")
 			return
 		}
-		j.addSource(fmt.Sprintf("Units that the jail %s read.", j.section), "unit", units, false)
+		j.addSource(fmt.Sprintf("What the jail %s read of the journal.", j.section), []setting{{key: "unit", value: list(units), off: units == nil}, {key: "match", value: list(matches), off: matches == nil}}, append(units, matches...))
 	case logpath != "":
 		j.logpath()
 	default:
@@ -35,7 +35,7 @@ func (j *move) source(f filter) {
 
 // units reads journalmatch, of the jail or else of the filter: fields that must
 // all match, "+" or a new line between alternatives (journalctl(1)).
-func (j *move) units(f filter) []string {
+func (j *move) units(f filter) (units, matches []string) {
 	v, ok := j.get("journalmatch")
 	if !ok {
 		v.raw = f.match
@@ -43,7 +43,7 @@ func (j *move) units(f filter) []string {
 	if clean(v.raw) != v.raw {
 		j.note("journalmatch", Fault, "", inlineComment)
 	}
-	var units, other []string
+	var other []string
 	for _, field := range strings.Fields(clean(v.raw)) {
 		name, is := strings.CutPrefix(field, "_SYSTEMD_UNIT=")
 		switch {
@@ -53,14 +53,27 @@ func (j *move) units(f filter) []string {
 			other = append(other, field)
 		}
 	}
-	if len(units) == 0 {
-		return nil
+	// One alternative narrows the units, as match does here.
+	if single := !strings.ContainsAny(strings.TrimSpace(clean(v.raw)), "+\n"); single || len(units) == 0 && sameField(other) {
+		matches, other = other, nil
 	}
-	j.note("journalmatch", Taken, "unit = "+list(units), "")
+	if len(units) > 0 {
+		j.note("journalmatch", Taken, "unit = "+list(units), "")
+	}
+	if len(matches) > 0 {
+		j.note("journalmatch", Taken, "match = "+list(matches), "")
+	}
 	if len(other) > 0 {
-		j.note("journalmatch", Dropped, "", "p2pban reads all lines of a unit: "+strings.Join(other, " ")+" is left out")
+		j.note("journalmatch", Dropped, "", "the fields of a source narrow its units, they are no alternative to them: "+strings.Join(other, " ")+" is left out")
 	}
-	return units
+	return units, matches
+}
+
+func sameField(matches []string) bool {
+	return !slices.ContainsFunc(matches, func(m string) bool {
+		field, _, _ := strings.Cut(m, "=")
+		return !strings.HasPrefix(matches[0], field+"=")
+	})
 }
 
 // logpath takes over files: one a line, each perhaps with "head" or "tail".
@@ -92,28 +105,30 @@ func (j *move) logpath() {
 		return
 	}
 	j.note("logpath", Taken, "file = "+list(paths), "")
-	j.addSource(fmt.Sprintf("Files that the jail %s read.", j.section), "file", paths, fromStart)
+	settings := []setting{{key: "file", value: list(paths)}}
+	if fromStart {
+		settings = append(settings, setting{key: "fromstart", value: "true", why: "As \"head\" behind fail2ban's logpath."})
+	}
+	j.addSource(fmt.Sprintf("Files that the jail %s read.", j.section), settings, paths)
 }
 
-// addSource writes a source, unless another jail has brought it already.
-func (j *move) addSource(why, key string, values []string, fromStart bool) {
-	id := key + list(values)
+// addSource writes a source, unless another jail has brought it already. It is
+// called after one of the names of what it reads.
+func (j *move) addSource(why string, settings []setting, names []string) {
+	settings = slices.DeleteFunc(settings, func(s setting) bool { return s.off })
+	id := fmt.Sprint(settings)
 	if j.m.sources[id] {
 		return
 	}
 	j.m.sources[id] = true
-	name := programOf(values...)
+	name := programOf(names...)
 	if name == "" {
-		name = strings.TrimSuffix(filepath.Base(values[0]), filepath.Ext(values[0]))
+		name = strings.TrimSuffix(filepath.Base(names[0]), filepath.Ext(names[0]))
 	}
 	taken := map[string]bool{}
 	for _, t := range j.m.sourceTables {
 		taken[strings.TrimPrefix(t.name, "source.")] = true
 	}
-	t := &table{name: "source." + unique(name, taken), why: []string{why}}
-	t.set(key, list(values), "")
-	if fromStart {
-		t.set("fromstart", "true", "As \"head\" behind fail2ban's logpath.")
-	}
+	t := &table{name: "source." + unique(name, taken), why: []string{why}, settings: settings}
 	j.m.sourceTables = append(j.m.sourceTables, t)
 }
