@@ -106,7 +106,7 @@ func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
 		jails: jails, store: store, bus: b,
 		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
 		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()),
-		checkpoints: make(chan state.Checkpoint), cursors: saved.Checkpoint.Cursors,
+		checkpoints: make(chan state.Checkpoint, 1), cursors: saved.Checkpoint.Cursors,
 		watched: map[string]watched{}, leaks: make(chan leak, 1), notify: newNotifier(o.Log),
 	}
 	if e.cursors == nil {

@@ -55,7 +55,7 @@ func (e *engine) offerCheckpoint() bool {
 		return false
 	}
 	e.saving.Store(true)
-	e.checkpoints <- e.checkpoint()
+	e.checkpoints <- e.checkpoint() // has room: nothing was sent since saving was unset
 	return true
 }
 

@@ -62,7 +62,7 @@ type engine struct {
 	cursors map[string]string
 	// checkpointDue asks for a checkpoint at the next tick.
 	checkpointDue bool
-	checkpoints   chan state.Checkpoint // to saveCheckpoints; never closed
+	checkpoints   chan state.Checkpoint // to saveCheckpoints; holds the one it is busy with; never closed
 	saving        atomic.Bool           // saveCheckpoints is busy
 
 	startSource func(*source) // set by run

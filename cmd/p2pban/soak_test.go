@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/internal/netnstest"
+)
+
+var (
+	soak     = flag.Duration("soak", 20*time.Second, "how long TestSoak disturbs the daemon")
+	soakSeed = flag.Uint64("soakseed", uint64(time.Now().UnixNano()), "what TestSoak does in which order")
+)
+
+// soakConfig bans at the third line and forgets nothing during the test.
+const soakConfig = `
+[source.node]
+file = "DIR/node.log"
+fromstart = true
+[jail.soak]
+rules    = ["go-libp2p/connection"]
+findtime = "1d"
+maxretry = 3
+bantime  = "1d"
+guard    = false
+[daemon]
+socket = "DIR/sock"
+state  = "DIR/state.db"
+`
+
+// TestSoak writes lines about many hosts while it rotates the log, reloads and
+// kills the daemon, and flushes the firewall, all at random. At the end every
+// line is accounted for: a host below maxretry has exactly as many failures as
+// lines, one at or above it is banned, in the state and in the kernel.
+func TestSoak(t *testing.T) {
+	netnstest.Require(t)
+	s := newSoak(t)
+	t.Logf("-soakseed=%d", *soakSeed)
+	for end := time.Now().Add(*soak); time.Now().Before(end); {
+		switch s.rand.IntN(40) {
+		case 0:
+			s.rotate()
+		case 1:
+			s.nft("flush ruleset")
+		case 2:
+			s.answers() // one that only just begins does not know the signal yet
+			s.daemon.Process.Signal(syscall.SIGHUP)
+		case 3:
+			s.restart(syscall.SIGKILL)
+		case 4:
+			s.restart(syscall.SIGTERM)
+		default:
+			s.write(1 + s.rand.IntN(20))
+		}
+		time.Sleep(time.Duration(s.rand.IntN(30)) * time.Millisecond)
+	}
+	s.settle()
+	s.compare()
+}
+
+type soaker struct {
+	t      *testing.T
+	dir    string
+	rand   *rand.Rand
+	daemon *exec.Cmd
+	client *control.Client
+	log    *os.File
+	lines  map[netip.Addr]int64 // written, by host
+	turned int                  // rotations
+}
+
+func newSoak(t *testing.T) *soaker {
+	dir, err := os.MkdirTemp("", "p2pban")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &soaker{
+		t: t, dir: dir, rand: rand.New(rand.NewPCG(*soakSeed, 0)), lines: map[netip.Addr]int64{},
+		client: control.NewClient(filepath.Join(dir, "sock")),
+	}
+	if err := os.WriteFile(s.path("p2pban.toml"), []byte(strings.ReplaceAll(soakConfig, "DIR", dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.openLog()
+	s.start()
+	t.Cleanup(func() { s.end(syscall.SIGKILL); s.nft("flush ruleset") })
+	return s
+}
+
+func (s *soaker) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *soaker) openLog() {
+	f, err := os.OpenFile(s.path("node.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.log = f
+}
+
+// start starts the daemon: this test binary, as a script would run it.
+func (s *soaker) start() {
+	exe, err := exec.LookPath("p2pban") // the command of the scripts, see TestMain
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.daemon = exec.Command(exe, "run", "--config", s.path("p2pban.toml"))
+	if s.daemon.Stderr, err = os.OpenFile(s.path("daemon.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.daemon.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *soaker) end(sig syscall.Signal) {
+	s.daemon.Process.Signal(sig)
+	if err := s.daemon.Wait(); err != nil && sig != syscall.SIGKILL {
+		s.t.Errorf("the daemon ended with %v", err)
+	}
+}
+
+func (s *soaker) restart(sig syscall.Signal) {
+	if sig == syscall.SIGTERM {
+		s.answers()
+	}
+	s.end(sig)
+	s.write(s.rand.IntN(5)) // while it is down
+	s.start()
+}
+
+// write appends lines about hosts of 10,000.
+func (s *soaker) write(n int) {
+	for range n {
+		k := s.rand.IntN(10_000)
+		host := netip.AddrFrom4([4]byte{198, 18, byte(k >> 8), byte(k)})
+		_, err := fmt.Fprintf(s.log, "time=%s level=INFO source=x.go:1 msg=CANONICAL_PEER_STATUS peer=\"\" addr=/ip4/%s/tcp/1 sample_rate=1 connection_status=established dir=inbound\n",
+			time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"), host)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.lines[host]++
+	}
+}
+
+// rotate is logrotate's way: each old file gets the next number, and the
+// writer goes on with the last one for a few lines.
+func (s *soaker) rotate() {
+	for i := s.turned; i >= 0; i-- {
+		from := s.path("node.log")
+		if i > 0 {
+			from = s.path(fmt.Sprintf("node.log.%d", i))
+		}
+		if err := os.Rename(from, s.path(fmt.Sprintf("node.log.%d", i+1))); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.turned++
+	s.write(s.rand.IntN(5))
+	s.log.Close()
+	s.openLog()
+}
+
+func (s *soaker) nft(ruleset string) {
+	if out, err := exec.Command(netnstest.LookPath(s.t, "nft"), ruleset).CombinedOutput(); err != nil {
+		s.t.Fatalf("nft %s: %v: %s", ruleset, err, out)
+	}
+}
+
+func (s *soaker) answers() *control.Status {
+	var st *control.Status
+	s.wait("the daemon to answer", func() (err error) {
+		st, err = s.client.Status(context.Background())
+		return err
+	})
+	return st
+}
+
+func (s *soaker) wait(what string, ok func() error) {
+	s.t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := ok()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			log, _ := os.ReadFile(s.path("daemon.log"))
+			s.t.Fatalf("waited in vain for %s: %v\n%s", what, err, log[max(0, len(log)-4000):])
+		}
+	}
+}
+
+// settle waits until all that was written is read and the firewall is done.
+func (s *soaker) settle() {
+	s.wait("the daemon to be done", func() error {
+		st := s.answers()
+		if src := st.Sources[0]; src.Lag != 0 || !st.Firewall.Healthy || st.Firewall.Waiting > 0 || src.LastLine != nil && st.Now.Sub(*src.LastLine) < time.Second {
+			return fmt.Errorf("source %+v, firewall %+v", src, st.Firewall)
+		}
+		return nil
+	})
+}
+
+// compare holds the daemon and the kernel to what was written.
+func (s *soaker) compare() {
+	banned := map[netip.Addr]bool{}
+	if err := s.client.Bans(s.t.Context(), "soak", func(b control.Ban) error { banned[b.Host] = true; return nil }); err != nil {
+		s.t.Fatal(err)
+	}
+	kernel, err := exec.Command("nft", "list", "table", "inet", "p2pban").Output()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var total int64
+	for host, n := range s.lines {
+		total += n
+		out := strings.Contains(string(kernel), " "+host.String()+" ")
+		if want := n >= 3; banned[host] != want || out != want {
+			s.t.Errorf("%s with %d lines: banned %v, in the kernel %v", host, n, banned[host], out)
+		}
+		if n >= 3 {
+			continue
+		}
+		known, err := s.client.Host(s.t.Context(), host.String())
+		if err != nil || len(known) != 1 || known[0].Failures != n {
+			s.t.Errorf("%s with %d lines: %+v, %v", host, n, known, err)
+		}
+	}
+	if len(banned) == 0 || s.turned == 0 {
+		s.t.Errorf("%d bans and %d rotations: nothing was shown", len(banned), s.turned)
+	}
+	s.t.Logf("%d lines about %d hosts, %d banned, %d rotations", total, len(s.lines), len(banned), s.turned)
+}
