@@ -51,6 +51,12 @@ func TestDiagnose(t *testing.T) {
 	}
 	defer c.Close()
 	io.WriteString(c, "x")
+	// The packet waits until the neighbour's address is resolved.
+	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if d, _ := b.Diagnose(ctx, host); strings.Contains(d.Cause, "has dropped") {
+			break
+		}
+	}
 	expect("after a packet", host, 2, "has dropped 1 packets")
 	run(t, "", "nft", "flush chain inet p2pban prerouting")
 	expect("after a flushed chain", host, 2, "changed by somebody else")
