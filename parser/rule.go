@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // Rule says which records are an offence, whose, and how much one weighs. It is
@@ -158,7 +160,7 @@ func (rs *Ruleset) unknown(p string) error {
 			impls = append(impls, r.Implementation+"/*")
 		}
 		for _, candidate := range [...]string{r.Name, r.Implementation + "/*"} {
-			if d := distance(p, candidate); d < bestDistance {
+			if d := levenshtein.ComputeDistance(p, candidate); d < bestDistance {
 				best, bestDistance = candidate, d
 			}
 		}
@@ -187,25 +189,4 @@ func (rs *Ruleset) namesOf(impl string) []string {
 		}
 	}
 	return names
-}
-
-// distance is the Levenshtein distance of two short names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -71,7 +71,7 @@ func (f *prefilter) stop(s string, end int, l *lane) int {
 
 // lineStart gives where the line begins that holds byte at; from is where that
 // or an earlier line begins. It takes eight bytes at a time: the library
-// searches backwards byte by byte, which costs as much as parsing the line.
+// searches backwards byte by byte.
 func lineStart(s string, from, at int) int {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	for at-from >= 8 {

@@ -74,7 +74,7 @@ func (m *minute) read(s string) (sec, nanos int64, ok bool) {
 }
 
 // quickHost is hostOfValue; an IPv4 address with a tcp or udp port, as most
-// are, it reads by itself in a fifth of the time.
+// are, it reads by itself in a third of the time.
 func quickHost(ma string) (netip.Addr, Reject) {
 	if a, rest, ok := quickIPv4(ma); ok && quickTransport(rest) {
 		host := netip.AddrFrom4(a)

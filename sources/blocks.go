@@ -137,7 +137,7 @@ func (b *blocks) giveText(text []byte, yield func(Block, error) bool) bool {
 	}
 	if b.split == nil {
 		// The lines are read where they are: copying each block into a string
-		// of its own costs a sparse log a third of its time.
+		// of its own makes a dry run of a sparse log take 1.3 times the CPU.
 		return yield(Block{Text: unsafe.String(&text[0], len(text))}, nil)
 	}
 	var lines []Line
