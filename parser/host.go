@@ -47,6 +47,16 @@ func hostOf(ma string) (netip.Addr, Reject, string) {
 	return a, Accepted, ""
 }
 
+// hostOfCanonical is hostOfValue for a canonical record, whose address is a
+// multiaddr and never a bare one, as other loggers write.
+func hostOfCanonical(v string) (netip.Addr, Reject, string) {
+	host, why, detail := hostOfValue(v)
+	if why != NoIP && !strings.HasPrefix(v, "/") {
+		return netip.Addr{}, Malformed, "addr is no multiaddr"
+	}
+	return host, why, detail
+}
+
 // hostOfValue is hostOf for what a rule finds in its host field: a multiaddr, a
 // bare address, an address with a port, or either of the latter in nim's
 // some("…").

@@ -63,7 +63,11 @@ func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 		reject(why, detail)
 		return
 	}
-	host, why, detail := hostOfValue(addr)
+	read := hostOfValue
+	if rec.Tag != "" {
+		read = hostOfCanonical
+	}
+	host, why, detail := read(addr)
 	if why == Private && p.allowPrivate {
 		if _, never, _ := special(host); !never {
 			why = Accepted

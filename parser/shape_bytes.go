@@ -73,7 +73,7 @@ func (m *minute) read(s string) (sec, nanos int64, ok bool) {
 	return m.unix + sec, nanos, sec < 61
 }
 
-// quickHost is hostOfValue; an IPv4 address with a tcp or udp port, as most
+// quickHost is hostOfCanonical; an IPv4 address with a tcp or udp port, as most
 // are, it reads by itself in a third of the time.
 func quickHost(ma string) (netip.Addr, Reject) {
 	if a, rest, ok := quickIPv4(ma); ok && quickTransport(rest) {
@@ -83,7 +83,7 @@ func quickHost(ma string) (netip.Addr, Reject) {
 		}
 		return host, Accepted
 	}
-	host, reject, _ := hostOfValue(ma)
+	host, reject, _ := hostOfCanonical(ma)
 	return host, reject
 }
 
