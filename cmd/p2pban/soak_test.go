@@ -140,11 +140,13 @@ func (s *soaker) restart(sig syscall.Signal) {
 	s.start()
 }
 
-// write appends lines about hosts of 10,000.
+// write appends lines about hosts of 198.18.0.0/15 (benchmarking, RFC 2544), so
+// many that at the end some are banned and some are not.
 func (s *soaker) write(n int) {
+	hosts := min(1<<17, 500*int(soak.Seconds()))
 	for range n {
-		k := s.rand.IntN(10_000)
-		host := netip.AddrFrom4([4]byte{198, 18, byte(k >> 8), byte(k)})
+		k := s.rand.IntN(hosts)
+		host := netip.AddrFrom4([4]byte{198, 18 + byte(k>>16), byte(k >> 8), byte(k)})
 		_, err := fmt.Fprintf(s.log, "time=%s level=INFO source=x.go:1 msg=CANONICAL_PEER_STATUS peer=\"\" addr=/ip4/%s/tcp/1 sample_rate=1 connection_status=established dir=inbound\n",
 			time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"), host)
 		if err != nil {
