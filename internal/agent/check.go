@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -354,9 +355,46 @@ func (c *checker) daemon(ctx context.Context) {
 	switch {
 	case err == nil:
 		c.add(OK, "daemon", fmt.Sprintf("runs since %s, %d alarms", s.Started.Format(time.RFC3339), len(s.Alarms)), "")
+		if s.Firewall.Backend == "nftables" {
+			c.liveTable(ctx)
+		}
 	case errors.As(err, &e):
 		c.add(Warning, "daemon", e.What, e.Hint)
 	default:
 		c.add(Warning, "daemon", err.Error(), "")
+	}
+}
+
+// liveTable looks in the kernel for a sample of the bans that the daemon says
+// are in force.
+func (c *checker) liveTable(ctx context.Context) {
+	const about = "firewall nftables"
+	var sample []netip.Prefix
+	enough := errors.New("enough")
+	err := control.NewClient(c.cfg.Daemon.Socket).Bans(ctx, "", func(b control.Ban) error {
+		if sample = append(sample, b.Prefix); len(sample) == sampleSize {
+			return enough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, enough) {
+		c.add(Warning, about, "the daemon's bans can't be listed: "+err.Error(), "")
+		return
+	}
+	n, err := firewall.NewNFTables(firewall.Options{})
+	if err != nil {
+		c.add(Warning, about, "the live table can't be read: "+err.Error(), firewall.Hint(err))
+		return
+	}
+	defer n.Close()
+	found, err := n.Lookup(ctx, sample)
+	switch {
+	case err != nil:
+		c.add(Warning, about, "the live table can't be read: "+err.Error(), firewall.Hint(err))
+	case len(found) < len(sample):
+		c.add(Trouble, about, fmt.Sprintf("of %d bans looked for, %d do not stand in the live table", len(sample), len(sample)-len(found)),
+			"does the daemon run in another network namespace? `p2pban status` says whether its firewall works")
+	default:
+		c.add(OK, about, fmt.Sprintf("%d of the daemon's bans were looked for in the live table, and all stand", len(sample)), "")
 	}
 }
