@@ -14,6 +14,7 @@ import (
 
 func TestSelfTest(t *testing.T) {
 	netnstest.Require(t)
+	run(t, "", "nft", "flush ruleset") // what counts down would differ by itself
 	before := run(t, "", "nft", "list", "ruleset")
 	if err := SelfTest(context.Background()); err != nil {
 		t.Error(err)
