@@ -91,12 +91,3 @@ const RejectCount = len(rejectNames)
 
 // String gives the reason as it stands in JSON and in status: "relayed".
 func (r Reject) String() string { return rejectNames[r] }
-
-// Rejects is every reason, in order, for counters.
-func Rejects() []Reject {
-	out := make([]Reject, len(rejectNames))
-	for i := range out {
-		out[i] = Reject(i)
-	}
-	return out
-}

@@ -148,8 +148,12 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 // exists, else the defaults.
 func (g *global) load() (*config.Config, error) {
 	cfg, err := config.LoadOrDefault(g.config)
-	if err != nil {
+	var problems config.Problems
+	switch {
+	case errors.As(err, &problems):
 		return nil, err
+	case err != nil: // a file that can't be read is a bad configuration too
+		return nil, usageError{err}
 	}
 	if g.socket != "" {
 		cfg.Daemon.Socket = g.socket

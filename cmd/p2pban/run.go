@@ -32,6 +32,7 @@ func newRun(g *global) *cobra.Command {
 		Long:  runLong,
 		Example: `  p2pban run --unit ipfs.service
   p2pban run --file '/var/log/ipfs/*.log'
+  ipfs daemon 2>&1 | p2pban run --file -
   p2pban run --config /etc/p2pban/p2pban.toml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -61,7 +62,7 @@ func newRun(g *global) *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringArrayVar(&files, "file", nil, "follow this log `file` or glob too (may be repeated)")
+	c.Flags().StringArrayVar(&files, "file", nil, "follow this log `file` or glob too, or standard input if it is - (may be repeated)")
 	c.Flags().StringArrayVar(&units, "unit", nil, "follow this systemd `unit` in the journal too (may be repeated)")
 	return c
 }
@@ -69,6 +70,12 @@ func newRun(g *global) *cobra.Command {
 // addSources adds the sources named by flags to those of the configuration.
 func addSources(cfg *config.Config, files, units []string) error {
 	for _, f := range files {
+		if f == config.Stdin {
+			if err := addSource(cfg, config.Source{Name: "stdin", Files: []string{f}}); err != nil {
+				return err
+			}
+			continue
+		}
 		path, err := filepath.Abs(f)
 		if err != nil {
 			return err

@@ -7,14 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/p2pban/p2pban/firewall"
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/sources"
@@ -95,6 +93,9 @@ func (c *checker) source(ctx context.Context, spec config.Source) {
 	}
 	r := &reader{parser: p, trust: spec.Trust}
 	switch {
+	case slices.Equal(spec.Files, []string{config.Stdin}):
+		c.add(Warning, about, "standard input can't be looked at beforehand", "`p2pban explain -` shows how a sample of it is read")
+		return
 	case len(spec.Files) > 0:
 		c.files(about, spec, r)
 	case len(spec.Containers)+len(spec.Labels) > 0:
@@ -261,75 +262,6 @@ func (c *checker) settings() string {
 	return "on the node set\n" + strings.Join(out, "\n") + "\n`p2pban explain FILE` shows how its lines are read"
 }
 
-func (c *checker) firewall(ctx context.Context) {
-	if c.cfg.Firewall.Backend == "print" {
-		c.add(Warning, "firewall", "backend = \"print\" only prints: nobody is kept out", "")
-		return
-	}
-	doors, err := openDoors(c.cfg, io.Discard)
-	if err != nil {
-		what, fix, _ := strings.Cut(err.Error(), "\n")
-		c.add(Trouble, "firewall", what, fix)
-		return
-	}
-	defer closeDoors(doors)
-	for _, d := range doors {
-		c.door(ctx, d)
-	}
-}
-
-// door looks at one place that bans are brought to.
-func (c *checker) door(ctx context.Context, d door) {
-	about := "firewall " + d.name
-	switch {
-	case d.name == "denyfile":
-		if err := access(filepath.Dir(c.cfg.Firewall.DenyFile)); err != nil {
-			c.add(Trouble, about, fmt.Sprintf("%s can't be written: %v", c.cfg.Firewall.DenyFile, err), "run the check as the daemon's user, or choose another place")
-			return
-		}
-		c.add(OK, about, c.cfg.Firewall.DenyFile, "")
-	case d.name == "kubo":
-		if bans, err := d.backend.List(ctx); err != nil {
-			c.add(Trouble, about, err.Error(), "is the node running, and is its API at kubo_api?")
-		} else {
-			c.add(OK, about, fmt.Sprintf("the node answers and has %d filters of ours", len(bans)), "")
-		}
-	case !mayAdminNet():
-		c.add(Trouble, about, "it answers, but this user may not change it", firewall.Hint(firewall.ErrPermission))
-	case d.name == "nftables":
-		c.selfTest(ctx, about)
-	default:
-		c.add(OK, about, "it answers", "")
-	}
-}
-
-// selfTest bans a host in a network namespace of the check's own.
-func (c *checker) selfTest(ctx context.Context, about string) {
-	switch err := firewall.SelfTest(ctx); {
-	case errors.Is(err, firewall.ErrPermission):
-		c.add(OK, about, "it answers; whether it drops packets was not tried, for lack of the right to make a network namespace", "")
-	case err != nil:
-		c.add(Trouble, about, "a ban in a network namespace of its own does not work: "+err.Error(), firewall.Hint(err))
-	default:
-		c.add(OK, about, "it answers, and in a network namespace of its own a ban drops packets and a lifted one does not", "")
-	}
-}
-
-// mayAdminNet reads CAP_NET_ADMIN from proc_pid_status(5).
-func mayAdminNet() bool {
-	const capNetAdmin = 12
-	b, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return false
-	}
-	_, rest, _ := strings.Cut(string(b), "CapEff:")
-	var caps uint64
-	if _, err := fmt.Sscanf(strings.TrimSpace(rest), "%x", &caps); err != nil {
-		return false
-	}
-	return caps&(1<<capNetAdmin) != 0
-}
-
 // state looks whether the state file could be written, without making it.
 func (c *checker) state() {
 	path := c.cfg.Daemon.State
@@ -362,39 +294,5 @@ func (c *checker) daemon(ctx context.Context) {
 		c.add(Warning, "daemon", e.What, e.Hint)
 	default:
 		c.add(Warning, "daemon", err.Error(), "")
-	}
-}
-
-// liveTable looks in the kernel for a sample of the bans that the daemon says
-// are in force.
-func (c *checker) liveTable(ctx context.Context) {
-	const about = "firewall nftables"
-	var sample []netip.Prefix
-	enough := errors.New("enough")
-	err := control.NewClient(c.cfg.Daemon.Socket).Bans(ctx, "", func(b control.Ban) error {
-		if sample = append(sample, b.Prefix); len(sample) == sampleSize {
-			return enough
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, enough) {
-		c.add(Warning, about, "the daemon's bans can't be listed: "+err.Error(), "")
-		return
-	}
-	n, err := firewall.NewNFTables(firewall.Options{})
-	if err != nil {
-		c.add(Warning, about, "the live table can't be read: "+err.Error(), firewall.Hint(err))
-		return
-	}
-	defer n.Close()
-	found, err := n.Lookup(ctx, sample)
-	switch {
-	case err != nil:
-		c.add(Warning, about, "the live table can't be read: "+err.Error(), firewall.Hint(err))
-	case len(found) < len(sample):
-		c.add(Trouble, about, fmt.Sprintf("of %d bans looked for, %d do not stand in the live table", len(sample), len(sample)-len(found)),
-			"does the daemon run in another network namespace? `p2pban status` says whether its firewall works")
-	default:
-		c.add(OK, about, fmt.Sprintf("%d of the daemon's bans were looked for in the live table, and all stand", len(sample)), "")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -47,6 +48,8 @@ type source struct {
 	ended  chan struct{}      // closed when Run has returned
 }
 
+func (s *source) isStdin() bool { return slices.Equal(s.spec.Files, []string{config.Stdin}) }
+
 // open makes the source, to go on after cursor.
 func (s *source) open(cursor string) error {
 	reads, err := s.make(cursor)
@@ -62,6 +65,8 @@ func (s *source) open(cursor string) error {
 func (s *source) make(cursor string) (sources.Source, error) {
 	spec := s.spec
 	switch {
+	case s.isStdin():
+		return sources.NewReader(spec.Name, os.Stdin), nil
 	case len(spec.Files) > 0:
 		return sources.NewFile(sources.FileOptions{Name: spec.Name, Patterns: spec.Files, Cursor: cursor, FromStart: spec.FromStart, Log: s.log})
 	case len(spec.Containers)+len(spec.Labels) > 0:
@@ -105,6 +110,10 @@ func (s *source) Run(ctx context.Context, out chan<- sources.Batch) error {
 			s.log.Error("a source can't be read, trying again", "source", s.spec.Name, "error", err)
 		}
 		s.set(nil, err)
+		if s.isStdin() { // what has ended there begins no more
+			<-ctx.Done()
+			return nil
+		}
 		if !pause(ctx, backoff) {
 			return nil
 		}
@@ -164,6 +173,9 @@ func (s *source) stats() sources.Stats {
 
 // what is the source in words.
 func (s *source) what() string {
+	if s.isStdin() {
+		return "standard input"
+	}
 	if reads, _ := s.now(); reads != nil {
 		return reads.String()
 	}

@@ -49,6 +49,10 @@ type Config struct {
 	Warnings Problems
 }
 
+// Stdin stands for standard input among a Source's Files. Only a command line
+// can name it: a service has none.
+const Stdin = "-"
+
 // Source is one place where a node logs: files, the journal, or containers.
 type Source struct {
 	Name string

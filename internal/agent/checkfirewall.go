@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/p2pban/p2pban/firewall"
+	"github.com/p2pban/p2pban/internal/control"
+)
+
+// firewall looks at every place that bans are brought to.
+func (c *checker) firewall(ctx context.Context) {
+	if c.cfg.Firewall.Backend == "print" {
+		c.add(Warning, "firewall", "backend = \"print\" only prints: nobody is kept out", "")
+		return
+	}
+	doors, err := openDoors(c.cfg, io.Discard)
+	if err != nil {
+		what, fix, _ := strings.Cut(err.Error(), "\n")
+		c.add(Trouble, "firewall", what, fix)
+		return
+	}
+	defer closeDoors(doors)
+	for _, d := range doors {
+		c.door(ctx, d)
+	}
+}
+
+// door looks at one place that bans are brought to.
+func (c *checker) door(ctx context.Context, d door) {
+	about := "firewall " + d.name
+	switch {
+	case d.name == "denyfile":
+		if err := access(filepath.Dir(c.cfg.Firewall.DenyFile)); err != nil {
+			c.add(Trouble, about, fmt.Sprintf("%s can't be written: %v", c.cfg.Firewall.DenyFile, err), "run the check as the daemon's user, or choose another place")
+			return
+		}
+		c.add(OK, about, c.cfg.Firewall.DenyFile, "")
+	case d.name == "kubo":
+		if bans, err := d.backend.List(ctx); err != nil {
+			c.add(Trouble, about, err.Error(), "is the node running, and is its API at kubo_api?")
+		} else {
+			c.add(OK, about, fmt.Sprintf("the node answers and has %d filters of ours", len(bans)), "")
+		}
+	case !mayAdminNet():
+		c.add(Trouble, about, "it answers, but this user may not change it", firewall.Hint(firewall.ErrPermission))
+	case d.name == "nftables":
+		c.selfTest(ctx, about)
+	default:
+		c.add(OK, about, "it answers", "")
+	}
+}
+
+// selfTest bans a host in a network namespace of the check's own.
+func (c *checker) selfTest(ctx context.Context, about string) {
+	switch err := firewall.SelfTest(ctx); {
+	case errors.Is(err, firewall.ErrPermission):
+		c.add(OK, about, "it answers; whether it drops packets was not tried, for lack of the right to make a network namespace", "")
+	case err != nil:
+		c.add(Trouble, about, "a ban in a network namespace of its own does not work: "+err.Error(), firewall.Hint(err))
+	default:
+		c.add(OK, about, "it answers, and in a network namespace of its own a ban drops packets and a lifted one does not", "")
+	}
+}
+
+// mayAdminNet reads CAP_NET_ADMIN from proc_pid_status(5).
+func mayAdminNet() bool {
+	const capNetAdmin = 12
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(b), "CapEff:")
+	var caps uint64
+	if _, err := fmt.Sscanf(strings.TrimSpace(rest), "%x", &caps); err != nil {
+		return false
+	}
+	return caps&(1<<capNetAdmin) != 0
+}
+
+// liveTable looks in the kernel for a sample of the bans that the daemon says
+// are in force.
+func (c *checker) liveTable(ctx context.Context) {
+	const about = "firewall nftables"
+	var sample []netip.Prefix
+	enough := errors.New("enough")
+	err := control.NewClient(c.cfg.Daemon.Socket).Bans(ctx, "", func(b control.Ban) error {
+		if sample = append(sample, b.Prefix); len(sample) == sampleSize {
+			return enough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, enough) {
+		c.add(Warning, about, "the daemon's bans can't be listed: "+err.Error(), "")
+		return
+	}
+	n, err := firewall.NewNFTables(firewall.Options{})
+	if err != nil {
+		c.add(Warning, about, "the live table can't be read: "+err.Error(), firewall.Hint(err))
+		return
+	}
+	defer n.Close()
+	found, err := n.Lookup(ctx, sample)
+	switch {
+	case err != nil:
+		c.add(Warning, about, "the live table can't be read: "+err.Error(), firewall.Hint(err))
+	case len(found) < len(sample):
+		c.add(Trouble, about, fmt.Sprintf("of %d bans looked for, %d do not stand in the live table", len(sample), len(sample)-len(found)),
+			"does the daemon run in another network namespace? `p2pban status` says whether its firewall works")
+	default:
+		c.add(OK, about, fmt.Sprintf("%d of the daemon's bans were looked for in the live table, and all stand", len(sample)), "")
+	}
+}
