@@ -158,7 +158,7 @@ func TestSuppressedMessages(t *testing.T) {
 	out := journald.Stream("kubo.service", "ipfs")
 	io.WriteString(out, "the first line, so that there is a journal\n")
 	journald.Sync()
-	l := newLab(t, strings.Replace(liveConfig, `file = "DIR/node.log"`, "unit = \"kubo.service\"\ndirectory = \""+journald.Directory()+"\"\nfromstart = true", 1))
+	l := newLab(t, strings.Replace(liveConfig, `file = "DIR/node.log"`, "unit = \"kubo.service\"\ndirectory = \""+journald.Directory()+"\"", 1))
 	l.start()
 	// journald tells how many it threw away with the first message after the
 	// interval, so some must go on coming.

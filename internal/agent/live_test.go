@@ -175,9 +175,12 @@ func inKernel(t *testing.T, element string) bool {
 	return strings.Contains(table(t), " "+element+" ") // what follows differs between versions of nft
 }
 
+// liveConfig reads a log from its start: a test may write its first line before
+// the source has looked for the file.
 const liveConfig = `
 [source.node]
 file = "DIR/node.log"
+fromstart = true
 [jail.quick]
 rules    = ["go-libp2p/connection"]
 findtime = "1m"
@@ -317,7 +320,7 @@ func TestJournalToKernel(t *testing.T) {
 	out := journald.Stream("kubo.service", "ipfs")
 	fmt.Fprintln(out, "the first line, so that there is a journal")
 	journald.Sync()
-	l := newLab(t, strings.Replace(liveConfig, `file = "DIR/node.log"`, fmt.Sprintf("unit = \"kubo.service\"\ndirectory = %q\nfromstart = true", journald.Directory()), 1))
+	l := newLab(t, strings.Replace(liveConfig, `file = "DIR/node.log"`, fmt.Sprintf("unit = \"kubo.service\"\ndirectory = %q", journald.Directory()), 1))
 	l.start()
 	io.WriteString(out, strings.Replace(statusLine(hostile), "connection_status=established dir=inbound", `handshake_failure=tls err=EOF`, 1))
 	l.wait("the ban in the kernel", func() bool { return inKernel(t, hostile.String()) })
@@ -375,7 +378,7 @@ func TestReload(t *testing.T) {
 		return err == nil && s.Events == 2
 	})
 	l.configure(strings.Replace(liveConfig, "maxretry = 300", "maxretry = 0", 1))
-	if _, err := l.client.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "p2pban.toml:7") || !strings.Contains(err.Error(), "old configuration") {
+	if _, err := l.client.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "p2pban.toml:8") || !strings.Contains(err.Error(), "old configuration") {
 		t.Errorf("a bad configuration: %v, want it refused with its place", err)
 	}
 	l.configure(strings.Replace(liveConfig, "node.log", "other.log", 1))
