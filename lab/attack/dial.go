@@ -1,0 +1,43 @@
+package attack
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// dialTCP connects to a target from its source. Closing the connection resets
+// it: a sender of thousands would soon have no port left that is not in
+// TIME_WAIT.
+func dialTCP(ctx context.Context, t target) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: connectTimeout, KeepAlive: -1}
+	if t.source.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(t.source, 0))
+	}
+	c, err := d.DialContext(ctx, "tcp", t.addr.String())
+	if err != nil {
+		return nil, err
+	}
+	tcp := c.(*net.TCPConn)
+	return tcp, tcp.SetLinger(0)
+}
+
+// listenUDP opens a socket of its own for an attempt, at the target's source.
+func listenUDP(t target) (*net.UDPConn, error) {
+	source := t.source
+	if !source.IsValid() {
+		source = netip.IPv4Unspecified()
+		if t.addr.Addr().Is6() {
+			source = netip.IPv6Unspecified()
+		}
+	}
+	return net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 0)))
+}
+
+// orDeadline gives the context's end in place of the error it has caused.
+func orDeadline(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}

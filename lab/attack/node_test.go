@@ -1,0 +1,220 @@
+package attack
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	"github.com/p2pban/p2pban/internal/netnstest"
+	"github.com/p2pban/p2pban/parser"
+)
+
+// The hosts of the tests, all on loopback of the tests' own namespace.
+var (
+	nodeAddr  = netip.MustParseAddr("198.51.100.5")
+	nodeAddr6 = netip.MustParseAddr("2001:db8:5::5")
+	hostile   = netip.MustParseAddr("203.0.113.66")
+	hostile6  = netip.MustParseAddr("2001:db8:66::66")
+	innocent  = netip.MustParseAddr("192.0.2.99")
+)
+
+// nodeEnv makes the test binary a libp2p node: what go-libp2p logs for
+// operators goes to the standard error its process started with.
+const nodeEnv = "P2PBAN_LAB_TEST_NODE"
+
+// patience is how long a test waits for what must come.
+const patience = 100 * time.Second
+
+func TestMain(m *testing.M) {
+	if listen := os.Getenv(nodeEnv); listen != "" {
+		if err := runNode(strings.Fields(listen)); err != nil {
+			fmt.Fprintln(os.Stderr, "test node:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(netnstest.Main(m))
+}
+
+// runNode serves until SIGTERM and prints its addresses first.
+func runNode(listen []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	h, err := libp2p.New(libp2p.ListenAddrStrings(listen...),
+		libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableRelay(), libp2p.DisableMetrics())
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: h.ID(), Addrs: h.Network().ListenAddresses()})
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(addrs); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// node is a libp2p node whose log a test reads.
+type node struct {
+	addrs []multiaddr.Multiaddr
+	lines chan string // closed when the log ends
+}
+
+var addHosts sync.Once
+
+func startNode(t *testing.T, env ...string) *node {
+	t.Helper()
+	netnstest.Require(t)
+	addHosts.Do(func() {
+		var all []netip.Prefix
+		for _, a := range append(sprayed(), nodeAddr, nodeAddr6, hostile, hostile6) {
+			all = append(all, netip.PrefixFrom(a, a.BitLen()))
+		}
+		netnstest.Here(t).AddAddrs("lo", all...)
+	})
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), "GOLOG_LOG_LEVEL=info", nodeEnv+"="+strings.Join([]string{
+		"/ip4/" + nodeAddr.String() + "/tcp/0",
+		"/ip4/" + nodeAddr.String() + "/tcp/0/ws",
+		"/ip4/" + nodeAddr.String() + "/udp/0/quic-v1",
+		"/ip6/" + nodeAddr6.String() + "/tcp/0",
+	}, " ")), env...)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	n := &node{lines: make(chan string, 100_000)} // more lines than any test makes
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(n.lines)
+		for s := bufio.NewReader(stderr); ; {
+			line, err := s.ReadString('\n')
+			if err != nil {
+				return
+			}
+			n.lines <- strings.TrimSuffix(line, "\n")
+		}
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		<-done
+		cmd.Wait()
+	})
+	var addrs []string
+	if err := json.NewDecoder(stdout).Decode(&addrs); err != nil {
+		t.Fatalf("the node's addresses: %v", err)
+	}
+	for _, a := range addrs {
+		n.addrs = append(n.addrs, multiaddr.StringCast(a))
+	}
+	return n
+}
+
+// params are what most attacks on the node are told.
+func (n *node) params() Params {
+	return Params{Targets: n.addrs, Sources: []netip.Addr{hostile, hostile6}, Innocent: innocent, Seed: 1}
+}
+
+// until runs an attack until a line of the node's log is as wanted, and gives
+// that line and what the attempts came to. Every line on the way is given to
+// other, if that is set.
+func (n *node) until(t *testing.T, name string, p Params, wanted func(string) bool, other func(string)) (string, []Attempt) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	a, _, err := named([]string{"attack", name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var attempts []Attempt
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx, p, func(a Attempt) { attempts = append(attempts, a) }) }()
+	found := ""
+	for found == "" {
+		select {
+		case line, ok := <-n.lines:
+			if !ok {
+				t.Fatal("the node is gone")
+			}
+			if wanted(line) {
+				found = line
+			} else if other != nil {
+				other(line)
+			}
+		case err := <-done:
+			t.Fatalf("%s ended before the line came: %v; last attempts: %+v", name, err, attempts[max(0, len(attempts)-3):])
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	return found, attempts
+}
+
+// served counts the attempts that were served.
+func served(attempts []Attempt) (n int) {
+	for _, a := range attempts {
+		if a.Outcome == Served {
+			n++
+		}
+	}
+	return n
+}
+
+// read gives what p2pban's parser makes of a line.
+func read(t *testing.T, line string) *parser.Result {
+	t.Helper()
+	p, err := parser.New(parser.Builtin(), parser.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r parser.Result
+	p.Parse(parser.Line{Text: line}, &r)
+	return &r
+}
+
+// accuses fails unless p2pban takes the line as evidence against host.
+func accuses(t *testing.T, line, rule string, host netip.Addr) {
+	t.Helper()
+	if r := read(t, line); r.Reject != parser.Accepted || r.Event.Host != host || r.Event.Rule != rule {
+		t.Errorf("line %s\nis %s (%s) by %s against %s, want %s against %s",
+			line, r.Reject, r.Detail, r.Event.Rule, r.Event.Host, rule, host)
+	}
+}
+
+func contains(parts ...string) func(string) bool {
+	return func(line string) bool {
+		for _, p := range parts {
+			if !strings.Contains(line, p) {
+				return false
+			}
+		}
+		return true
+	}
+}
