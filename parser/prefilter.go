@@ -11,6 +11,8 @@ type prefilter struct {
 	shift  [prefilterSlots]uint8  // how far the window may move on, by its last block
 	slot   [prefilterSlots]uint16 // where the shift is 0: the bucket, from 1
 	bucket [][]string
+	// teddy does the same where the processor can; nil elsewhere.
+	teddy *teddy
 }
 
 const (
@@ -34,7 +36,7 @@ func newPrefilter(rules []*Rule) *prefilter {
 			needles = append(needles, r.records[i].needle())
 		}
 	}
-	f := &prefilter{width: prefilterWidth}
+	f := &prefilter{width: prefilterWidth, teddy: newTeddy(needles)}
 	for _, n := range needles {
 		f.width = min(f.width, len(n))
 	}
@@ -78,6 +80,9 @@ func hashBlock(block uint32) uint32 { return block * 2654435761 >> (32 - prefilt
 
 // match tells whether s holds a needle.
 func (f *prefilter) match(s string) bool {
+	if f.teddy != nil && len(s) >= teddyMin {
+		return f.teddy.find(s, 0) >= 0
+	}
 	for end := f.width; end <= len(s); {
 		if skip := f.shift[hashBefore(s, end)]; skip > 0 {
 			end += int(skip)

@@ -96,7 +96,7 @@ func searchBounds(text string) (bounds [lanes + 1]int) {
 	for i := range lanes {
 		from := bounds[i]
 		to := min(from+alwaysRead-1, len(text))
-		bounds[i+1] = from + strings.LastIndexByte(text[from:to], '\n') + 1
+		bounds[i+1] = lineStart(text, from, to)
 	}
 	return bounds
 }

@@ -9,7 +9,7 @@ import (
 // A Scanner passes over nothing but lines that Parse does not look into, and
 // gives all others, in order.
 func TestScannerSkipsOnlyWhatParseIgnores(t *testing.T) {
-	for name, p := range map[string]*Parser{"default": newParser(t, Options{}), "all": everyRule(t)} {
+	for name, p := range map[string]*Parser{"default": newParser(t, Options{}), "all": everyRule(t), "table": withTable(everyRule(t))} {
 		r := rand.New(rand.NewPCG(3, 4))
 		lines := someLines(t)
 		for round := range 200 {
