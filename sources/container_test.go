@@ -166,6 +166,47 @@ func TestCRI(t *testing.T) {
 	only.wantCut("two", "three", "four")
 }
 
+// Of a pod's labels only those in the path are known; a source that asks for
+// others is told so, and does not wait for ever.
+func TestPodLabels(t *testing.T) {
+	pods, nowhere := t.TempDir(), filepath.Join(t.TempDir(), "nowhere")
+	for dir, line := range map[string]string{"ipfs_kubo-0_0ab1/kubo": "one", "ipfs_kubo-0_0ab1/helper": "two", "web_kubo-0_0cd2/kubo": "three"} {
+		must(t, os.MkdirAll(filepath.Join(pods, dir), 0o755))
+		appendTo(t, filepath.Join(pods, dir, "0.log"), criLine("stderr", "F", line))
+	}
+	for _, test := range []struct {
+		labels, names []string
+		want          string
+	}{
+		{labels: []string{"io.kubernetes.pod.namespace=ipfs", "io.kubernetes.container.name=kubo"}, want: "one"},
+		{labels: []string{"io.kubernetes.pod.namespace=ipfs", "io.kubernetes.pod.name"}, names: []string{"h*"}, want: "two"},
+		{labels: []string{"io.kubernetes.pod.uid=0cd2"}, names: []string{"kubo-0/kubo"}, want: "three"},
+	} {
+		f := followContainer(t, ContainerOptions{Containers: test.names, Labels: test.labels, DockerRoot: nowhere, PodLogs: pods, FromStart: true})
+		f.wantCut(test.want)
+		if s := f.src.Stats(); len(s.Following) != 1 {
+			t.Errorf("%v %v follow %v", test.names, test.labels, s.Following)
+		}
+	}
+	docker := t.TempDir()
+	dockerDir(t, docker, "c1", "kubo", "json-file", nil)
+	for _, o := range []ContainerOptions{
+		{Labels: []string{"io.kubernetes.pod.uid", "app=ipfs"}, DockerRoot: nowhere, PodLogs: pods},
+		{Labels: []string{"app"}, Containers: []string{"kubo-0/kubo"}, DockerRoot: docker, PodLogs: pods},
+	} {
+		if _, err := NewContainer(o); err == nil || !strings.Contains(err.Error(), `label "app`) || !strings.Contains(err.Error(), PodLabels[0]) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	// Where there is Docker, or neither yet, it may be Docker's label.
+	for _, o := range []ContainerOptions{{DockerRoot: docker, PodLogs: pods}, {DockerRoot: nowhere, PodLogs: nowhere}} {
+		o.Labels = []string{"app=ipfs"}
+		if _, err := NewContainer(o); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestContainerTroubles(t *testing.T) {
 	root := t.TempDir()
 	for driver, want := range map[string]string{"journald": "CONTAINER_NAME=a-journald", "local": `"local"`} {
