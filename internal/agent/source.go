@@ -84,12 +84,13 @@ func journalOptions(spec config.Source) sources.JournalOptions {
 	}
 }
 
-// since is where a journal without a cursor begins.
+// since is where a journal without a cursor begins: with what was logged since
+// it was made. Opening it takes journalctl long enough for a node to say much.
 func since(spec config.Source) time.Time {
 	if spec.FromStart {
 		return time.Unix(0, 0)
 	}
-	return time.Time{}
+	return time.Now()
 }
 
 // Run reads the source until ctx ends; when it fails it is opened again after
