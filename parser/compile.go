@@ -182,7 +182,7 @@ func (p *pattern) needle() string {
 			consider(piece.literal)
 		}
 	case p.regex != nil:
-		if re, err := syntax.Parse(p.regex.String(), syntax.Perl); err == nil {
+		if re, err := syntax.Parse(p.regex.text, syntax.Perl); err == nil {
 			for _, sub := range re.Sub {
 				if sub.Op == syntax.OpLiteral && sub.Flags&syntax.FoldCase == 0 {
 					consider(string(sub.Rune))

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -88,9 +87,8 @@ func (ld *loader) shape(p *pattern, rec *rawRecord, at func(string) int) {
 		}
 	}
 	if rec.Regex != "" {
-		if p.regex, err = regexp.Compile(rec.Regex); err != nil {
-			ld.fail(at("regex"), "regex: %v", err)
-		} else if err = checkRegex(rec.Regex, p.host.key); err != nil {
+		p.regex = newExpression(rec.Regex)
+		if err = checkRegex(rec.Regex, p.host.key); err != nil {
 			ld.fail(at("regex"), "regex: %v", err)
 		}
 	}

@@ -3,6 +3,7 @@ package parser
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // pattern is one shape of record that a rule speaks of.
@@ -12,7 +13,7 @@ type pattern struct {
 	logger  *template // nil for any
 	span    string
 	message *template
-	regex   *regexp.Regexp
+	regex   *expression
 	where   []test
 	host    ref
 	peer    ref
@@ -64,12 +65,26 @@ func (p *pattern) identifies(res *Result) bool {
 	return ok
 }
 
+// expression is a regular expression that is compiled when a line first asks
+// for it: few logs ever do, and compiling all of them takes as long as reading
+// 10 MB.
+type expression struct {
+	text     string
+	compiled func() *regexp.Regexp
+}
+
+// newExpression takes a text that checkRegex has parsed or will refuse.
+func newExpression(text string) *expression {
+	return &expression{text, sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })}
+}
+
 func (p *pattern) matchRegex(res *Result) bool {
-	m := p.regex.FindStringSubmatchIndex(res.Record.Message)
+	re := p.regex.compiled()
+	m := re.FindStringSubmatchIndex(res.Record.Message)
 	if m == nil {
 		return false
 	}
-	for i, name := range p.regex.SubexpNames() {
+	for i, name := range re.SubexpNames() {
 		if name == "" || m[2*i] < 0 {
 			continue
 		}
