@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,7 +67,7 @@ func kernelError(doing string, err error) error {
 	if kind == nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	return fmt.Errorf("%s: %w: %w", doing, kind, collapse(err))
+	return fmt.Errorf("%s: %w: %w", doing, kind, err)
 }
 
 func errnoKind(err error) error {
@@ -95,15 +94,4 @@ func errnoKind(err error) error {
 		return ErrBusy
 	}
 	return nil
-}
-
-// collapse keeps an error short: the library joins one error a message, and a
-// large batch that fails has thousands of equal ones.
-func collapse(err error) error {
-	text := err.Error()
-	first, _, many := strings.Cut(text, "\n")
-	if !many {
-		return err
-	}
-	return fmt.Errorf("%s (and %d more)", first, strings.Count(text, "\n"))
 }

@@ -42,7 +42,7 @@ type sender struct {
 
 // send sends the transaction as one batch if the socket's buffer can take it,
 // else as several, in order. After an error the socket is closed: it may hold
-// unread answers, and the library's Conn keeps its first error for ever.
+// unread answers.
 func (s *sender) send(ctx context.Context, tx transaction) error {
 	if err := s.open(); err != nil {
 		return kernelError("opening a netlink socket", err)
@@ -67,13 +67,11 @@ func (s *sender) flush(ctx context.Context, statements []statement) error {
 	if err := s.socket.SetDeadline(deadline); err != nil {
 		return err
 	}
-	b := &batch{conn: s.conn}
-	for _, st := range statements {
-		if err := st.encode(b); err != nil {
-			return err
-		}
+	b, err := newBatch(statements)
+	if err != nil {
+		return err
 	}
-	return s.conn.Flush()
+	return b.send(s.socket)
 }
 
 func (s *sender) open() error {
@@ -151,12 +149,6 @@ func (t transaction) cut(bytes, messages int) [][]statement {
 		parts = append(parts, t.statements[start:])
 	}
 	return parts
-}
-
-// batch collects the messages of one Flush.
-type batch struct {
-	conn     *nftables.Conn
-	elements []nftables.SetElement // room that calls share
 }
 
 func table() *nftables.Table {
@@ -320,18 +312,11 @@ func (r rule) expressions() []expr.Any {
 }
 
 func (s addElements) encode(b *batch) error {
-	return b.conn.SetAddElements(nftSet(s.id), b.nftElements(s.id, s.elements))
+	b.elements(unix.NFT_MSG_NEWSETELEM, s.id, s.elements)
+	return nil
 }
 
 func (s deleteElements) encode(b *batch) error {
-	return b.conn.SetDeleteElements(nftSet(s.id), b.nftElements(s.id, s.elements))
-}
-
-// nftElements translates; the result is good until the next call.
-func (b *batch) nftElements(id setID, in []element) []nftables.SetElement {
-	b.elements = b.elements[:0]
-	for i := range in {
-		b.elements = append(b.elements, nftables.SetElement{Key: in[i].key[:id.addrBits()/8], Timeout: in[i].timeout})
-	}
-	return b.elements
+	b.elements(unix.NFT_MSG_DELSETELEM, s.id, s.elements)
+	return nil
 }

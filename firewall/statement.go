@@ -42,11 +42,13 @@ type (
 	}
 )
 
-// maxElements is how many elements one statement holds. The library puts the
-// elements of a call into one netlink attribute, whose length is 16 bits, and
-// does not notice when it wraps: an IPv6 element with a timeout is 40 bytes, so
-// up to 1638 fit.
+// maxElements is how many elements one statement holds. They go into one netlink
+// attribute, whose length is 16 bits: what is more wraps around, and the kernel
+// takes the rest for all there is and says nothing.
 const maxElements = 1000
+
+// It does not compile where a statement's elements do not fit.
+const _ uint16 = maxElements * element6
 
 // element is one member of a set of bans. It holds no pointer, so that a
 // million of them cost the garbage collector nothing.
