@@ -79,7 +79,7 @@ func (c *checker) config() {
 		c.add(Warning, "configuration", w.Error(), "")
 	}
 	if len(c.cfg.Sources) == 0 {
-		c.add(Trouble, "configuration", "there is no log to watch", `add [source.NAME] with unit = "ipfs.service" or file = "/var/log/ipfs/*.log", or run with --unit or --file`)
+		c.add(Trouble, "configuration", "there is no log to watch", `add [source.NAME] with unit = "ipfs.service" or file = "/var/log/ipfs/*.log", or run with --unit or --file; `+"`p2pban setup` finds the log and writes that")
 	}
 }
 

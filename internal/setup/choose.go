@@ -33,6 +33,14 @@ func (l *looker) finish() {
 // inJournal tells whether f is a container that logs to the journal.
 func inJournal(f Found) bool { return f.Kind == KindContainer && len(f.Files) == 0 }
 
+// isUserManager tells whether a unit is a user's own service manager, under
+// whose name the journal has the lines of all its units once more.
+func isUserManager(unit string) bool {
+	return strings.HasPrefix(unit, "user@") && strings.HasSuffix(unit, ".service")
+}
+
+func ofUser(f Found) bool { return f.Kind == KindUserUnit && f.Records > 0 }
+
 func sign(n int64) int { return cmp.Compare(n, 0) }
 
 // mergePods makes one of the logs that one source reads.
@@ -56,6 +64,9 @@ func mergePods(all []Found) []Found {
 func (l *looker) leaveOut(f Found, before []Found) string {
 	if slices.Contains(containerUnits, f.Name) && slices.ContainsFunc(l.report.Found, inJournal) {
 		return "its containers are sources of their own"
+	}
+	if f.Kind == KindUnit && isUserManager(f.Name) && slices.ContainsFunc(l.report.Found, ofUser) {
+		return "its units are sources of their own"
 	}
 	if f.Records == 0 && len(rulesOf(l.opts.Ruleset, f.Program)) == 0 {
 		return "no rule that is on by default reads this node's log"

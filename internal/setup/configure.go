@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (d *draft) source(f Found) {
 
 // Headline says what was seen of a log.
 func (f *Found) Headline() string {
-	what := f.Kind + " " + f.Name
+	what := f.place()
 	if f.Records == 0 {
 		return fmt.Sprintf("%s: looks like %s, but none of its last %d lines is one to judge by.", what, f.Program, f.Lines)
 	}
@@ -89,6 +90,15 @@ func (f *Found) Headline() string {
 	}
 	return fmt.Sprintf("%s: %s, %s: %d of the last %d lines are records of peers, %d accuse one.",
 		what, node, strings.Join(formats, " and "), f.Records, f.Lines, f.Events)
+}
+
+// place is where the log is, for a terminal: names of files may hold anything.
+func (f *Found) place() string {
+	name := f.Name
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		name = quoted
+	}
+	return f.Kind + " " + name
 }
 
 // jails writes the built-in jails that judge by lines of these implementations.

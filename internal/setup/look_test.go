@@ -248,6 +248,10 @@ func TestJournal(t *testing.T) {
 	if f := found(t, r, "node.service"); f.Kind != KindUserUnit || f.Source != "node" || f.Records != 1 {
 		t.Errorf("%+v", f)
 	}
+	// The same line, under the name of the user's manager, must not count twice.
+	if f := found(t, r, "user@1000.service"); f.Source != "" {
+		t.Errorf("%+v", f)
+	}
 	for _, f := range r.Found {
 		if f.Name == "ssh.service" || f.Name == ownUnit {
 			t.Errorf("found %+v", f)
