@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/p2pban/p2pban/internal/netnstest"
 	"github.com/p2pban/p2pban/parser"
@@ -35,6 +37,10 @@ var (
 // nodeEnv makes the test binary a libp2p node: what go-libp2p logs for
 // operators goes to the standard error its process started with.
 const nodeEnv = "P2PBAN_LAB_TEST_NODE"
+
+// relayEnv makes that node a relay ("serve"), or has it make a reservation at
+// the relay of that address.
+const relayEnv = "P2PBAN_LAB_TEST_RELAY"
 
 // patience is how long a test waits for what must come.
 const patience = 100 * time.Second
@@ -54,12 +60,22 @@ func TestMain(m *testing.M) {
 func runNode(listen []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	h, err := libp2p.New(libp2p.ListenAddrStrings(listen...),
-		libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableRelay(), libp2p.DisableMetrics())
+	relay := os.Getenv(relayEnv)
+	opts := []libp2p.Option{libp2p.ListenAddrStrings(listen...),
+		libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableMetrics()}
+	if relay == "serve" {
+		opts = append(opts, libp2p.EnableRelayService(), libp2p.ForceReachabilityPublic())
+	}
+	h, err := libp2p.New(opts...)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
+	if relay != "" && relay != "serve" {
+		if err := reserve(ctx, h, relay); err != nil {
+			return fmt.Errorf("reserving at %s: %w", relay, err)
+		}
+	}
 	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: h.ID(), Addrs: h.Network().ListenAddresses()})
 	if err != nil {
 		return err
@@ -69,6 +85,18 @@ func runNode(listen []string) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+func reserve(ctx context.Context, h host.Host, relay string) error {
+	info, err := peer.AddrInfoFromString(relay)
+	if err != nil {
+		return err
+	}
+	if err := h.Connect(ctx, *info); err != nil {
+		return err
+	}
+	_, err = client.Reserve(ctx, h, *info)
+	return err
 }
 
 // node is a libp2p node whose log a test reads.
