@@ -3,11 +3,11 @@
 // joined by a router. Nothing leaves it, and it is gone with Close or with the
 // process. It has to be made inside a namespace of netnstest.Main.
 //
-//	           198.51.100.0/26 ┌────────┐ 203.0.113.0/28
-//	 attacker ─────────────────┤        ├──────────────── victim
-//	   honest ─────────────────┤ router ├──────────────── relay
-//	             192.0.2.0/24  └───┬────┘ 198.51.100.64/26
-//	                              NAT ── one attacker, one honest host
+//	          198.51.100.0/26 ┌────────┐ 203.0.113.0/28
+//	attacker ─────────────────┤        ├──────────────── victim
+//	  honest ─────────────────┤ router ├──────────────── relay
+//	            192.0.2.0/24  └───┬────┘ 198.51.100.64/26
+//	                             NAT ── one attacker, one honest host
 //
 // The addresses are of the documentation ranges (RFC 5737, RFC 3849), which
 // p2pban takes for a stranger's like any other global address.
@@ -30,6 +30,8 @@ const (
 
 	Attacker4 = "198.51.100.50"
 	Attacker6 = "2001:db8:50::50"
+	// Attacker48 is the attacker's network of IPv6, all of it.
+	Attacker48 = "2001:db8:50::/48"
 	// Sprayed is the /64 of the attacker's from all over which it can come.
 	Sprayed = "2001:db8:50:1::/64"
 	// SprayedHosts is how many addresses of it the attacker has.

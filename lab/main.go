@@ -1,0 +1,71 @@
+// Command lab sets a real libp2p node under real attacks, beside honest peers
+// and with or without a ban agent, in network namespaces of its own, and
+// measures what comes of it.
+//
+//	go run . run                                        the whole matrix; writes ../docs/lab
+//	go run . run -victim go -attack churn -for 20s      a part of it; prints only
+//	go run . list                                       what there is
+//	go run . session                                    what an operator sees, as docs/lab/session.svg
+//
+// It needs nft (nftables) and, for the comparison, fail2ban; root or a kernel
+// that allows user namespaces.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/p2pban/p2pban/internal/netnstest"
+	"github.com/p2pban/p2pban/lab/attack"
+	"github.com/p2pban/p2pban/lab/world"
+)
+
+const usage = `usage: lab run [flags] | list | session [flags]
+and, inside the namespaces: lab attack NAME [flags] | honest [flags] | relay MULTIADDR
+`
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	}
+	switch os.Args[1] {
+	case "run", "session":
+		// The same program again, in a namespace in which it may make others.
+		os.Exit(netnstest.Main(inside{}))
+	}
+	os.Exit(inside{}.Run())
+}
+
+// inside is the program proper.
+type inside struct{}
+
+func (inside) Run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := command(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	return 0
+}
+
+func command(ctx context.Context, args []string) error {
+	switch args[0] {
+	case "run":
+		return runMatrix(ctx, args[1:])
+	case "list":
+		return list(os.Stdout)
+	case "attack", "honest":
+		return attack.Main(ctx, args, os.Stdout)
+	case "relay":
+		if len(args) != 2 {
+			return fmt.Errorf("relay wants the multiaddr to listen on")
+		}
+		return world.RunRelay(ctx, args[1], os.Stdout)
+	}
+	return fmt.Errorf("there is no %q\n%s", args[0], usage)
+}
