@@ -2,6 +2,7 @@ package parser
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -34,14 +35,20 @@ var byteClasses = func() (t [256]uint8) {
 	return t
 }()
 
-// run gives how many bytes at the start of s are of the class.
+// run gives how many bytes at the start of s are of the class. It takes four at
+// a time: a third of what a line costs went into looking at bytes one by one.
 func run(s string, class uint8) int {
-	for i := range len(s) {
-		if byteClasses[s[i]]&class == 0 {
-			return i
+	i := 0
+	for ; i+4 <= len(s); i += 4 {
+		b := s[i : i+4]
+		if byteClasses[b[0]]&byteClasses[b[1]]&byteClasses[b[2]]&byteClasses[b[3]]&class == 0 {
+			break
 		}
 	}
-	return len(s)
+	for i < len(s) && byteClasses[s[i]]&class != 0 {
+		i++
+	}
+	return i
 }
 
 // minute is the minute of the last stamp read: most stamps are of the same.
@@ -73,11 +80,14 @@ func (m *minute) read(s string) (sec, nanos int64, ok bool) {
 	return m.unix + sec, nanos, sec < 61
 }
 
-// quickHost is hostOfCanonical; an IPv4 address with a tcp or udp port, as most
-// are, it reads by itself in a third of the time.
+// quickHost is hostOfCanonical; an address with a tcp or udp port, as most are,
+// it reads by itself in a third of the time.
 func quickHost(ma string) (netip.Addr, Reject) {
-	if a, rest, ok := quickIPv4(ma); ok && quickTransport(rest) {
-		host := netip.AddrFrom4(a)
+	host, rest, ok := quickIPv4(ma)
+	if !ok {
+		host, rest, ok = quickIPv6(ma)
+	}
+	if ok && quickTransport(rest) {
 		if _, _, isSpecial := special(host); isSpecial {
 			return host, Private
 		}
@@ -88,11 +98,12 @@ func quickHost(ma string) (netip.Addr, Reject) {
 }
 
 // quickIPv4 reads "/ip4/a.b.c.d" and gives the rest.
-func quickIPv4(ma string) (a [4]byte, rest string, ok bool) {
+func quickIPv4(ma string) (host netip.Addr, rest string, ok bool) {
 	const proto = "/ip4/"
 	if !strings.HasPrefix(ma, proto) {
-		return a, "", false
+		return host, "", false
 	}
+	var a [4]byte
 	s := ma[len(proto):]
 	for i := range a {
 		v, n := uint(0), 0
@@ -101,18 +112,90 @@ func quickIPv4(ma string) (a [4]byte, rest string, ok bool) {
 			n++
 		}
 		if n == 0 || v > 255 || n > 1 && s[0] == '0' {
-			return a, "", false
+			return host, "", false
 		}
 		a[i], s = byte(v), s[n:]
 		if i < 3 {
 			if s == "" || s[0] != '.' {
-				return a, "", false
+				return host, "", false
 			}
 			s = s[1:]
 		}
 	}
-	return a, s, true
+	return netip.AddrFrom4(a), s, true
 }
+
+// quickIPv6 reads "/ip6/x:x::x" (RFC 4291 §2.2, forms 1 and 2), unmaps it and
+// gives the rest.
+func quickIPv6(ma string) (host netip.Addr, rest string, ok bool) {
+	const proto = "/ip6/"
+	if !strings.HasPrefix(ma, proto) {
+		return host, "", false
+	}
+	s := ma[len(proto):]
+	var a [16]byte
+	n, gap := 0, -1 // bytes read; how many of them before ::
+	if strings.HasPrefix(s, "::") {
+		s, gap = s[2:], 0
+	}
+	for s != "" && s[0] != '/' {
+		group, digits := quickHex(s)
+		if digits == 0 || n == len(a) {
+			return host, "", false
+		}
+		a[n], a[n+1] = byte(group>>8), byte(group)
+		n, s = n+2, s[digits:]
+		switch {
+		case s == "" || s[0] == '/':
+		case strings.HasPrefix(s, "::"):
+			if gap >= 0 {
+				return host, "", false
+			}
+			s, gap = s[2:], n
+		case s[0] == ':' && len(s) > 1 && s[1] != '/':
+			s = s[1:]
+		default:
+			return host, "", false
+		}
+	}
+	if gap < 0 && n < len(a) || gap >= 0 && n == len(a) {
+		return host, "", false
+	}
+	if gap >= 0 {
+		copy(a[len(a)-(n-gap):], a[gap:n])
+		clear(a[gap : len(a)-(n-gap)])
+	}
+	return netip.AddrFrom16(a).Unmap(), s, true
+}
+
+// quickHex reads up to four hexadecimal digits; with more it gives none.
+func quickHex(s string) (v uint16, n int) {
+	for n < len(s) {
+		d := hexDigits[s[n]]
+		if d == noHex {
+			break
+		}
+		if n == 4 {
+			return 0, 0
+		}
+		v = v<<4 | uint16(d)
+		n++
+	}
+	return v, n
+}
+
+const noHex = 0xff
+
+// hexDigits gives the value of each byte that is a hexadecimal digit.
+var hexDigits = func() (t [256]uint8) {
+	for c := range t {
+		t[c] = noHex
+		if v, err := strconv.ParseUint(string(rune(c)), 16, 8); err == nil {
+			t[c] = uint8(v)
+		}
+	}
+	return t
+}()
 
 // quickTransport tells whether s is a port and one of the commonest transports.
 func quickTransport(s string) bool {
