@@ -39,8 +39,10 @@ func unbansOf(dropped []jail.Decision, at time.Time) []jail.Decision {
 }
 
 // checkpoint takes how far the sources are judged and what the windows hold,
-// at one moment.
-func (e *engine) checkpoint() state.Checkpoint {
+// at one moment. The bans decided up to there are saved before: their lines are
+// not read again.
+func (e *engine) checkpoint(ctx context.Context) state.Checkpoint {
+	e.flush(ctx)
 	cursors := make(map[string]string, len(e.cursors))
 	for name, c := range e.cursors {
 		cursors[name] = c
@@ -50,12 +52,12 @@ func (e *engine) checkpoint() state.Checkpoint {
 
 // offerCheckpoint hands a checkpoint to saveCheckpoints, unless that is still
 // busy with the last one. It reports whether it did.
-func (e *engine) offerCheckpoint() bool {
+func (e *engine) offerCheckpoint(ctx context.Context) bool {
 	if e.saving.Load() {
 		return false
 	}
 	e.saving.Store(true)
-	e.checkpoints <- e.checkpoint() // has room: nothing was sent since saving was unset
+	e.checkpoints <- e.checkpoint(ctx) // has room: nothing was sent since saving was unset
 	return true
 }
 
