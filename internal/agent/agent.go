@@ -47,12 +47,12 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer listener.Close()
-	store, err := openState(cfg.Daemon.State, o.Log)
+	store, saved, err := openState(cfg.Daemon.State, o.Log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	a, err := build(ctx, o, store)
+	a, err := build(ctx, o, store, saved)
 	if err != nil {
 		return err
 	}
@@ -74,24 +74,20 @@ type agent struct {
 
 // openState opens the state file. One that is damaged is kept under another
 // name: the bans in it may be gone, but the daemon must not stay down.
-func openState(path string, log *slog.Logger) (*state.Store, error) {
-	store, aside, err := state.OpenOrSetAside(path)
+func openState(path string, log *slog.Logger) (*state.Store, state.Saved, error) {
+	store, saved, aside, err := state.OpenOrSetAside(path)
 	if err != nil {
-		return nil, err
+		return nil, saved, err
 	}
 	if aside != "" {
 		log.Error("the state file was damaged; it was set aside and a new one begun", "kept", aside)
 	}
-	return store, nil
+	return store, saved, nil
 }
 
 // build makes everything and starts nothing.
-func build(ctx context.Context, o Options, store *state.Store) (*agent, error) {
+func build(ctx context.Context, o Options, store *state.Store, saved state.Saved) (*agent, error) {
 	cfg := o.Config
-	saved, err := store.Load(ctx)
-	if err != nil {
-		return nil, err
-	}
 	protected := findProtected(o.Log)
 	jails, dropped, err := restoreJails(cfg.Jails, jail.Options{Protected: protected}, saved, o.Log)
 	if err != nil {

@@ -30,12 +30,12 @@ func atRest(t *testing.T) (e *engine, now *time.Time) {
 		t.Fatal(err)
 	}
 	cfg.Jails = []jail.Config{{Name: "never", Rules: rules, FindTime: time.Minute, MaxRetry: 1 << 40, BanTime: time.Hour}}
-	store, err := state.Open(cfg.Daemon.State)
+	store, saved, err := state.Open(cfg.Daemon.State)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	a, err := build(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard}, store)
+	a, err := build(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard}, store, saved)
 	if err != nil {
 		t.Fatal(err)
 	}

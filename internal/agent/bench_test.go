@@ -32,14 +32,14 @@ func BenchmarkStart(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	fillState(b, cfg.Daemon.State, bans)
+	fillState(b, cfg, bans)
 	before := cpu(b)
 	for b.Loop() {
-		store, err := state.Open(cfg.Daemon.State)
+		store, saved, err := state.Open(cfg.Daemon.State)
 		if err != nil {
 			b.Fatal(err)
 		}
-		a, err := build(context.Background(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard}, store)
+		a, err := build(context.Background(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard}, store, saved)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -52,9 +52,10 @@ func BenchmarkStart(b *testing.B) {
 	b.ReportMetric((cpu(b)-before).Seconds()/float64(b.N), "cpu-s/op")
 }
 
-// fillState writes a state file with bans of one jail, each with its evidence.
-func fillState(b *testing.B, path string, bans int) {
-	store, err := state.Open(path)
+// fillState writes what a daemon leaves: bans of one jail, each with its
+// evidence, and a checkpoint in which they stand too.
+func fillState(b *testing.B, cfg *config.Config, bans int) {
+	store, _, err := state.Open(cfg.Daemon.State)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -73,6 +74,13 @@ func fillState(b *testing.B, path string, bans int) {
 				Ports: []uint16{4001}, Transports: []string{"tcp"}, Line: statusLine(host),
 			},
 		}
+	}
+	jails, _, err := restoreJails(cfg.Jails, jail.Options{}, state.Saved{Bans: all}, slog.New(slog.DiscardHandler))
+	if err == nil {
+		err = store.Checkpoint(context.Background(), state.Checkpoint{Clock: now, Snapshot: jails.Snapshot()})
+	}
+	if err != nil {
+		b.Fatal(err)
 	}
 	for len(all) > 0 {
 		n := min(len(all), 1000)

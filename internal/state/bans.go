@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/p2pban/p2pban/jail"
 )
@@ -17,7 +18,7 @@ import (
 // takes it out, and all go into the history, held bans too. Call it before
 // enforcing.
 //
-// Text that is no valid UTF-8 comes back with U+FFFD for each bad byte.
+// In the history, text that is no valid UTF-8 has U+FFFD for each bad byte.
 func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) error {
 	if len(decisions) == 0 {
 		return nil
@@ -34,6 +35,8 @@ func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) er
 	})
 }
 
+const putBanText = `INSERT OR REPLACE INTO bans (jail, prefix, packed, sum) VALUES (?, ?, ?, ?)`
+
 // statements are those of SaveDecisions, prepared once: for a single ban,
 // parsing them would be half of the work.
 type statements struct{ put, drop, record, trim *sql.Stmt }
@@ -43,7 +46,7 @@ func (s *Store) prepareStatements(ctx context.Context) error {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&s.statements.put, `INSERT OR REPLACE INTO bans (jail, prefix, decision, sum) VALUES (?, ?, ?, ?)`},
+		{&s.statements.put, putBanText},
 		{&s.statements.drop, `DELETE FROM bans WHERE jail = ? AND prefix = ?`},
 		{&s.statements.record, `INSERT INTO history (network, prefix, decision) VALUES (?, ?, ?)`},
 		{&s.statements.trim, `DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?`},
@@ -69,7 +72,7 @@ func (w *statements) write(ctx context.Context, d *jail.Decision) error {
 	prefix := d.Prefix.String()
 	switch d.Action {
 	case jail.Ban:
-		_, err = w.put.ExecContext(ctx, d.Jail, prefix, string(text), sum([]byte(d.Jail), []byte(prefix), text))
+		err = putBan(ctx, w.put, d)
 	case jail.Unban:
 		_, err = w.drop.ExecContext(ctx, d.Jail, prefix)
 	}
@@ -77,6 +80,17 @@ func (w *statements) write(ctx context.Context, d *jail.Decision) error {
 		return err
 	}
 	_, err = w.record.ExecContext(ctx, network(d.Prefix.Addr()), prefix, string(text))
+	return err
+}
+
+// putBan puts one ban into the bans in force.
+func putBan(ctx context.Context, put *sql.Stmt, d *jail.Decision) error {
+	packed, err := pack(d)
+	if err != nil {
+		return fmt.Errorf("the ban of %s: %w", d.Prefix, err)
+	}
+	prefix := d.Prefix.String()
+	_, err = put.ExecContext(ctx, d.Jail, prefix, packed, sum([]byte(d.Jail), []byte(prefix), packed))
 	return err
 }
 
@@ -91,44 +105,41 @@ var (
 	_ querier = (*sql.Tx)(nil)
 )
 
-// banRows is what eachBan reads.
-const banRows = `SELECT jail, prefix, decision, sum FROM bans`
+// banRows selects what readBans reads.
+const banRows = `SELECT jail, prefix, packed, sum FROM bans`
 
-// eachBan gives the JSON of the bans that a query of banRows selects. Its
-// memory is valid until f returns.
-func (s *Store) eachBan(ctx context.Context, q querier, f func(decision []byte) error, query string, args ...any) error {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name, prefix, text sql.RawBytes
-		var want int64
-		if err := rows.Scan(&name, &prefix, &text, &want); err != nil {
-			return err
-		}
-		if sum(name, prefix, text) != want {
-			return &DamagedError{Path: s.path, Err: errors.New("the checksum of a ban does not fit")}
-		}
-		if err := f(text); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+// readBans reads the bans in force that a query of banRows selects.
+func (s *Store) readBans(ctx context.Context, q querier, query string, args ...any) ([]jail.Decision, error) {
+	u := newUnpacker()
+	return s.readBansBy(ctx, q, u.unpack, query, args...)
 }
 
-// loadBans reads the bans in force that a query of banRows selects.
-func (s *Store) loadBans(ctx context.Context, q querier, query string, args ...any) (bans []jail.Decision, err error) {
-	err = s.eachBan(ctx, q, func(text []byte) error {
-		var d jail.Decision
-		if err := json.Unmarshal(text, &d); err != nil {
-			return &DamagedError{Path: s.path, Err: fmt.Errorf("a ban: %w", err)}
+// readBansBy reads bans whose bytes decode into a decision by the given function.
+func (s *Store) readBansBy(ctx context.Context, q querier, decode func([]byte, *jail.Decision) error, query string, args ...any) ([]jail.Decision, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var bans []jail.Decision
+	for rows.Next() {
+		var name, prefix, bytes sql.RawBytes // valid until the next row
+		var want int64
+		if err := rows.Scan(&name, &prefix, &bytes, &want); err != nil {
+			return nil, err
 		}
-		bans = append(bans, d)
-		return nil
-	}, query, args...)
-	return bans, err
+		if sum(name, prefix, bytes) != want {
+			return nil, &DamagedError{Path: s.path, Err: errors.New("the checksum of a ban does not fit")}
+		}
+		if len(bans) == cap(bans) {
+			bans = slices.Grow(bans, max(len(bans), 16)) // append would copy a long list again and again
+		}
+		bans = append(bans, jail.Decision{})
+		if err := decode(bytes, &bans[len(bans)-1]); err != nil {
+			return nil, &DamagedError{Path: s.path, Err: fmt.Errorf("the ban of %s: %w", prefix, err)}
+		}
+	}
+	return bans, rows.Err()
 }
 
 // BansAfter gives the next bans in force, at most limit, in the order of jail
@@ -140,7 +151,7 @@ func (s *Store) BansAfter(ctx context.Context, after *jail.Decision, name string
 	if after != nil {
 		afterJail, afterPrefix = after.Jail, after.Prefix.String()
 	}
-	bans, err := s.loadBans(ctx, s.db,
+	bans, err := s.readBans(ctx, s.db,
 		banRows+` WHERE (jail, prefix) > (?, ?) AND (? = '' OR jail = ?) ORDER BY jail, prefix LIMIT ?`,
 		afterJail, afterPrefix, name, name, limit)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/p2pban/p2pban/jail"
@@ -97,20 +98,6 @@ func (s *Store) dropSnapshotsExcept(ctx context.Context, generation int64) error
 	}
 }
 
-// Load reads everything that was saved. A file whose checksums don't fit is a
-// *DamagedError.
-func (s *Store) Load(ctx context.Context) (Saved, error) {
-	var saved Saved
-	err := s.inTx(ctx, "reading", func(tx *sql.Tx) (err error) {
-		if saved.Bans, err = s.loadBans(ctx, tx, banRows); err != nil {
-			return err
-		}
-		saved.Checkpoint, err = s.loadCheckpoint(ctx, tx)
-		return err
-	})
-	return saved, err
-}
-
 func (s *Store) loadCheckpoint(ctx context.Context, q querier) (Checkpoint, error) {
 	var c Checkpoint
 	var generation, want int64
@@ -149,6 +136,9 @@ func loadSnapshot(ctx context.Context, q querier, generation int64) ([]byte, err
 		var part sql.RawBytes
 		if err := rows.Scan(&part); err != nil {
 			return nil, err
+		}
+		if cap(out)-len(out) < len(part) {
+			out = slices.Grow(out, max(len(part), len(out))) // a long one is not copied for each part
 		}
 		out = append(out, part...)
 	}

@@ -31,11 +31,7 @@ func TestMain(m *testing.M) {
 // writeUntilKilled saves numbered bans and checkpoints and says each number
 // once it is saved.
 func writeUntilKilled(path string) error {
-	s, err := Open(path)
-	if err != nil {
-		return err
-	}
-	saved, err := s.Load(context.Background())
+	s, saved, err := Open(path)
 	if err != nil {
 		return err
 	}
@@ -68,8 +64,10 @@ func TestKill(t *testing.T) {
 	path := statePath(t)
 	for round := range rounds {
 		lastBan, lastCheckpoint := killAfter(t, path, 20+round*17)
-		s := open(t, path)
-		saved := loadAll(t, s)
+		s, saved, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
 		have := map[netip.Prefix]bool{}
 		for _, b := range saved.Bans {
 			have[b.Prefix] = true

@@ -13,7 +13,7 @@ import (
 
 // TestBansAfter pages through two jails and sees every ban once.
 func TestBansAfter(t *testing.T) {
-	s, err := Open(filepath.Join(t.TempDir(), "state.db"))
+	s, _, err := Open(filepath.Join(t.TempDir(), "state.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,12 +14,12 @@ func TestOneOwner(t *testing.T) {
 	path := statePath(t)
 	s := open(t, path)
 	save(t, s, ban(1))
-	_, err := Open(path)
+	_, _, err := Open(path)
 	var locked *LockedError
 	if !errors.Is(err, ErrLocked) || !errors.As(err, &locked) || locked.Holder != fmt.Sprintf("pid %d", os.Getpid()) {
 		t.Errorf("%v: want ErrLocked that names pid %d", err, os.Getpid())
 	}
-	if _, aside, err := OpenOrSetAside(path); !errors.Is(err, ErrLocked) || aside != "" {
+	if _, _, aside, err := OpenOrSetAside(path); !errors.Is(err, ErrLocked) || aside != "" {
 		t.Errorf("OpenOrSetAside: %q, %v; want ErrLocked and nothing moved", aside, err)
 	}
 	save(t, s, ban(2)) // the owner is undisturbed
@@ -32,13 +32,13 @@ func TestOneOwner(t *testing.T) {
 func TestNewerSchema(t *testing.T) {
 	path := statePath(t)
 	s := open(t, path)
-	if _, err := s.db.Exec(`PRAGMA user_version = 2`); err != nil {
+	if _, err := s.db.Exec(`PRAGMA user_version = 3`); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
-	_, aside, err := OpenOrSetAside(path)
+	_, _, aside, err := OpenOrSetAside(path)
 	var newer *NewerError
-	if !errors.As(err, &newer) || newer.Schema != 2 || newer.Ours != schemaVersion || aside != "" {
+	if !errors.As(err, &newer) || newer.Schema != 3 || newer.Ours != schemaVersion || aside != "" {
 		t.Errorf("%q, %v: want a NewerError and nothing moved", aside, err)
 	}
 }
@@ -57,7 +57,7 @@ func TestForeignDatabaseIsLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, aside, err := OpenOrSetAside(path)
+	_, _, aside, err := OpenOrSetAside(path)
 	var damaged *DamagedError
 	if !errors.As(err, &damaged) || !damaged.Foreign || aside != "" {
 		t.Errorf("%q, %v: want a foreign DamagedError and nothing moved", aside, err)
@@ -98,14 +98,14 @@ func TestModes(t *testing.T) {
 
 func TestPathsThatAreNoFile(t *testing.T) {
 	dir := t.TempDir()
-	if _, _, err := OpenOrSetAside(dir); err == nil {
+	if _, _, _, err := OpenOrSetAside(dir); err == nil {
 		t.Error("a directory was taken for a state file")
 	}
 	file := filepath.Join(dir, "f")
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(filepath.Join(file, "state.db")); err == nil {
+	if _, _, err := Open(filepath.Join(file, "state.db")); err == nil {
 		t.Error("a file was taken for a directory")
 	}
 	// What has a meaning in the URI of a database is an ordinary name here.

@@ -3,29 +3,25 @@ package state
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/p2pban/p2pban/jail"
 )
 
 // applicationID marks the file as ours (PRAGMA application_id): "p2pb".
 const applicationID = 0x70327062
 
-// schemaVersion is PRAGMA user_version; a change of the tables raises it.
-const schemaVersion = 1
+// schemaVersion is PRAGMA user_version; a change of the tables raises it, and
+// migrate brings older ones up to it. 1 kept bans as JSON.
+const schemaVersion = 2
 
 // Every row of bans, and the checkpoint as a whole, carries a checksum: SQLite
 // notices a broken tree but not a changed byte, and a changed byte in a prefix
 // would keep somebody else out.
-const schema = `
-CREATE TABLE bans (
-	jail     TEXT NOT NULL,
-	prefix   TEXT NOT NULL,
-	decision TEXT NOT NULL, -- JSON
-	sum      INTEGER NOT NULL,
-	PRIMARY KEY (jail, prefix)
-) STRICT, WITHOUT ROWID;
-
+const schema = bansTable + `
 CREATE TABLE history (
 	id       INTEGER PRIMARY KEY,
 	network  BLOB NOT NULL, -- 4 or 6, then the prefix's address
@@ -50,6 +46,16 @@ CREATE TABLE snapshot (
 ) STRICT;
 `
 
+const bansTable = `
+CREATE TABLE bans (
+	jail     TEXT NOT NULL,
+	prefix   TEXT NOT NULL,
+	packed   BLOB NOT NULL, -- by pack
+	sum      INTEGER NOT NULL,
+	PRIMARY KEY (jail, prefix)
+) STRICT, WITHOUT ROWID;
+`
+
 // tables are the names in schema.
 const tables = `'bans', 'history', 'checkpoint', 'snapshot'`
 
@@ -64,65 +70,103 @@ func (s *Store) isNew(ctx context.Context) (bool, error) {
 	return objects == 0 && application == 0, err
 }
 
-// check reads everything: whether the file is ours, of a schema we know, and
-// as we wrote it.
-func (s *Store) check(ctx context.Context) error {
+// read reads everything and checks it: whether the file is ours, of a schema we
+// know, and as we wrote it.
+func (s *Store) read(ctx context.Context) (saved Saved, err error) {
 	if empty, err := s.isNew(ctx); err != nil || empty {
-		return err
+		return saved, err
 	}
-	if err := s.checkIdentity(ctx); err != nil {
-		return err
+	version, err := s.checkIdentity(ctx)
+	if err != nil {
+		return saved, err
 	}
 	if err := s.quickCheck(ctx); err != nil {
-		return err
+		return saved, err
 	}
-	if err := s.eachBan(ctx, s.db, func([]byte) error { return nil }, banRows); err != nil {
-		return err
+	if version == 1 {
+		saved.Bans, err = s.readBansBy(ctx, s.db, decodeJSON, `SELECT jail, prefix, decision, sum FROM bans`)
+	} else {
+		saved.Bans, err = s.readBans(ctx, s.db, banRows)
 	}
-	_, err := s.loadCheckpoint(ctx, s.db)
-	return err
+	if err != nil {
+		return Saved{}, err
+	}
+	if saved.Checkpoint, err = s.loadCheckpoint(ctx, s.db); err != nil {
+		return Saved{}, err
+	}
+	return saved, nil
 }
 
-func (s *Store) checkIdentity(ctx context.Context) error {
-	var ours, application, version int
-	err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (`+tables+`)`).Scan(&ours)
+func decodeJSON(text []byte, d *jail.Decision) error { return json.Unmarshal(text, d) }
+
+// checkIdentity gives the version of the schema.
+func (s *Store) checkIdentity(ctx context.Context) (version int, err error) {
+	var ours, application int
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (`+tables+`)`).Scan(&ours)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := s.db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&application); err != nil {
-		return err
+		return 0, err
 	}
 	if err := s.db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-		return err
+		return 0, err
 	}
 	switch {
 	case application != applicationID:
 		// Ours with a damaged header still has its tables.
-		return &DamagedError{Path: s.path, Foreign: ours < 4, Err: errors.New("it is marked as another program's database")}
+		return 0, &DamagedError{Path: s.path, Foreign: ours < 4, Err: errors.New("it is marked as another program's database")}
 	case version > schemaVersion:
-		return &NewerError{Path: s.path, Schema: version, Ours: schemaVersion}
-	case version < schemaVersion:
-		return &DamagedError{Path: s.path, Err: fmt.Errorf("no p2pban ever wrote schema %d", version)}
+		return 0, &NewerError{Path: s.path, Schema: version, Ours: schemaVersion}
+	case version < 1:
+		return 0, &DamagedError{Path: s.path, Err: fmt.Errorf("no p2pban ever wrote schema %d", version)}
 	case ours < 4:
-		return &DamagedError{Path: s.path, Err: fmt.Errorf("only %d of its 4 tables are there", ours)}
+		return 0, &DamagedError{Path: s.path, Err: fmt.Errorf("only %d of its 4 tables are there", ours)}
 	}
-	return nil
+	return version, nil
 }
 
-// prepare makes the tables in a new file. A change of the schema adds its step
-// here.
-func (s *Store) prepare(ctx context.Context) error {
+// prepare makes the tables in a new file, and brings those of an old one up to
+// date with what was read from it.
+func (s *Store) prepare(ctx context.Context, saved *Saved) error {
 	if err := s.useWAL(ctx); err != nil {
 		return err
 	}
-	if empty, err := s.isNew(ctx); err != nil || !empty {
+	empty, err := s.isNew(ctx)
+	if err != nil {
 		return err
 	}
-	return s.inTx(ctx, "creating", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version = %d;",
-			schema, applicationID, schemaVersion))
+	if empty {
+		return s.inTx(ctx, "creating", func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version = %d;",
+				schema, applicationID, schemaVersion))
+			return err
+		})
+	}
+	version, err := s.checkIdentity(ctx)
+	if err != nil || version == schemaVersion {
 		return err
-	})
+	}
+	return s.inTx(ctx, "bringing up to date", func(tx *sql.Tx) error { return migrate(ctx, tx, saved) })
+}
+
+// migrate brings schema 1 up to 2. A change of the schema adds its step here.
+func migrate(ctx context.Context, tx *sql.Tx, saved *Saved) error {
+	if _, err := tx.ExecContext(ctx, `DROP TABLE bans;`+bansTable); err != nil {
+		return err
+	}
+	put, err := tx.PrepareContext(ctx, putBanText)
+	if err != nil {
+		return err
+	}
+	defer put.Close()
+	for i := range saved.Bans {
+		if err := putBan(ctx, put, &saved.Bans[i]); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
+	return err
 }
 
 // useWAL puts the file into WAL mode, where it stays.

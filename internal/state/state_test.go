@@ -27,7 +27,7 @@ var compareNetip = cmp.Options{
 // open opens a state file that must be right, and closes it with the test.
 func open(t testing.TB, path string) *Store {
 	t.Helper()
-	s, err := Open(path)
+	s, _, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func save(t testing.TB, s *Store, decisions ...jail.Decision) {
 
 func loadAll(t testing.TB, s *Store) Saved {
 	t.Helper()
-	saved, err := s.Load(context.Background())
+	saved, err := s.read(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,13 +161,17 @@ func TestBansInForce(t *testing.T) {
 	}
 }
 
-func TestBadTextIsKeptReadable(t *testing.T) {
+func TestBadText(t *testing.T) {
 	s := open(t, statePath(t))
 	d := ban(1)
 	d.Evidence.Line = "a\xffb"
 	save(t, s, d)
-	if got := loadAll(t, s).Bans[0].Evidence.Line; got != "a\ufffdb" {
-		t.Errorf("line %q, want the bad byte replaced", got)
+	if got := loadAll(t, s).Bans[0].Evidence.Line; got != d.Evidence.Line {
+		t.Errorf("line %q of the ban in force, want it as it was", got)
+	}
+	past, err := s.History(context.Background(), d.Prefix, 1)
+	if err != nil || len(past) != 1 || past[0].Evidence.Line != "a\ufffdb" {
+		t.Errorf("%v, %v: want the bad byte replaced in the history", past, err)
 	}
 }
 
@@ -278,12 +282,12 @@ func TestManyBans(t *testing.T) {
 		save(t, s, batch...)
 	}
 	s.Close()
-	s, aside, err := OpenOrSetAside(path)
+	s, saved, aside, err := OpenOrSetAside(path)
 	if err != nil || aside != "" {
 		t.Fatal(aside, err)
 	}
 	defer s.Close()
-	bans := loadAll(t, s).Bans
+	bans := saved.Bans
 	if len(bans) != count {
 		t.Fatalf("%d bans, want %d", len(bans), count)
 	}

@@ -41,77 +41,79 @@ type Store struct {
 }
 
 // Open opens the state file at path, or makes one (mode 0600, in a directory
-// made with mode 0700), and holds it for itself until Close.
+// made with mode 0700), and holds it for itself until Close. saved is all that
+// was in it, every checksum of which fitted.
 //
 // It fails with a *LockedError (errors.Is ErrLocked) when another process
 // holds the file, with a *DamagedError when what is there can't be read or was
 // written by another program, and with a *NewerError when a later p2pban wrote
 // it; it has then changed nothing.
-func Open(path string) (*Store, error) {
-	s, _, err := openPath(path, false)
-	return s, err
+func Open(path string) (s *Store, saved Saved, err error) {
+	s, saved, _, err = openPath(path, false)
+	return s, saved, err
 }
 
 // OpenOrSetAside is Open, but a damaged file is renamed to path.damaged-<UTC
 // time>, with its -wal if it has one, and a fresh one made. aside is the new
 // name, empty when nothing was damaged. Nothing is ever deleted.
-func OpenOrSetAside(path string) (s *Store, aside string, err error) {
+func OpenOrSetAside(path string) (s *Store, saved Saved, aside string, err error) {
 	return openPath(path, true)
 }
 
-func openPath(path string, mayRename bool) (s *Store, aside string, err error) {
+func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string, err error) {
 	if path, err = filepath.Abs(path); err != nil {
-		return nil, "", fmt.Errorf("state: %w", err)
+		return nil, saved, "", fmt.Errorf("state: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, "", fmt.Errorf("state: making the directory: %w", err)
+		return nil, saved, "", fmt.Errorf("state: making the directory: %w", err)
 	}
 	lock, err := takeLock(path)
 	if err != nil {
-		return nil, "", err
+		return nil, saved, "", err
 	}
-	err = inspect(path)
+	saved, err = inspect(path)
 	var damaged *DamagedError
 	if errors.As(err, &damaged) && !damaged.Foreign && mayRename {
 		aside, err = setAside(path)
 	}
 	if err == nil {
-		s, err = openChecked(path)
+		s, err = openChecked(path, &saved)
 	}
 	if err != nil {
 		lock.Close()
-		return nil, aside, err
+		return nil, Saved{}, aside, err
 	}
 	s.lock = lock
-	return s, aside, nil
+	return s, saved, aside, nil
 }
 
 // inspect reads the whole file, if there is one, and changes nothing: not even
 // the WAL is played in, as a writer would do on closing.
-func inspect(path string) error {
+func inspect(path string) (saved Saved, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return saved, nil
 	case err != nil:
-		return fmt.Errorf("state: %w", err)
+		return saved, fmt.Errorf("state: %w", err)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("state: %s is not a regular file", path)
+		return saved, fmt.Errorf("state: %s is not a regular file", path)
 	case info.Size() == 0:
 		// We never leave an empty file, except when killed in the moment of
 		// making one: the bans that stood in it are gone, and that must be told.
-		return &DamagedError{Path: path, Err: errors.New("the file is empty")}
+		return saved, &DamagedError{Path: path, Err: errors.New("the file is empty")}
 	}
 	s, err := connect(path, url.Values{"mode": {"ro"}})
 	if err != nil {
-		return err
+		return saved, err
 	}
 	defer s.db.Close()
-	return s.classify("reading", s.check(context.Background()))
+	saved, err = s.read(context.Background())
+	return saved, s.classify("reading", err)
 }
 
 // openChecked opens a file that was inspected, or makes a new one.
-func openChecked(path string) (*Store, error) {
+func openChecked(path string, saved *Saved) (*Store, error) {
 	// SQLite would make it with 0644. The -wal and -shm files take their mode
 	// from it.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -125,7 +127,7 @@ func openChecked(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.prepare(context.Background())
+	err = s.prepare(context.Background(), saved)
 	if err == nil {
 		err = s.prepareStatements(context.Background())
 	}
