@@ -224,6 +224,9 @@ func (j *Journal) follow(ctx context.Context, out chan<- Batch, state *journalSt
 		}
 		*began = true
 	}
+	if state.cursor == "" { // it holds nothing of them: will it ever?
+		j.checkUnits(ctx, state)
+	}
 	found, err := r.follow(ctx, state.cursor)
 	if err != nil {
 		return err
@@ -244,6 +247,21 @@ func (j *Journal) follow(ctx context.Context, out chan<- Batch, state *journalSt
 		j.solved(state.trouble)
 		if err := j.send(ctx, out, state, entries); err != nil {
 			return err
+		}
+	}
+}
+
+// checkUnits makes a problem of a unit that nobody knows, until something comes
+// all the same: its name may be mistyped.
+func (j *Journal) checkUnits(ctx context.Context, state *journalState) {
+	for _, u := range j.opts.Units {
+		var unknown *UnknownUnitError
+		if errors.As(checkUnit(ctx, u, j.opts.Directory, j.open), &unknown) {
+			state.trouble = unknown.Error()
+			if j.problem(state.trouble) {
+				j.opts.Log.Warn(state.trouble)
+			}
+			return
 		}
 	}
 }

@@ -131,6 +131,25 @@ func TestCheckUnit(t *testing.T) {
 	}
 }
 
+// A unit that nobody knows is waited for, and told: its name may be mistyped.
+func TestJournalUnknownUnit(t *testing.T) {
+	t.Parallel()
+	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
+		j := journaltest.Start(t)
+		write(t, j.Stream("node.service", "node"), "line\n")
+		j.Wait("node.service", 1)
+		f := start(JournalOptions{Units: []string{"nodes.service"}, Directory: j.Directory()})
+		if p := f.src.Stats().Problems; len(p) != 1 || !strings.Contains(p[0], "nodes.service") {
+			t.Errorf("problems: %q", p)
+		}
+		write(t, j.Stream("nodes.service", "node"), "one\n")
+		f.want("one")
+		if p := f.src.Stats().Problems; len(p) > 0 {
+			t.Errorf("problems after its first line: %q", p)
+		}
+	})
+}
+
 func TestJournalRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for name, o := range map[string]JournalOptions{
