@@ -59,14 +59,39 @@ func (h *banHeap) Pop() any {
 
 // prefixes finds bans by prefix, of all jails.
 type prefixes struct {
-	table bart.Table[*ban]
+	table bart.Table[*banned]
+	// changes counts prefixes that were banned or let in.
+	changes uint64
+}
+
+// banned is one prefix that is out.
+type banned struct {
+	bans *ban // by ban.same
+	// wider is the narrowest network around it that is out as well.
+	wider *banned
+}
+
+// all gives the bans of a prefix and of the networks around it.
+func (p *banned) all() iter.Seq[*ban] {
+	return func(yield func(*ban) bool) {
+		for ; p != nil; p = p.wider {
+			for b := p.bans; b != nil; b = b.same {
+				if !yield(b) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // on gives every ban of exactly this prefix.
 func (p *prefixes) on(prefix netip.Prefix) iter.Seq[*ban] {
 	return func(yield func(*ban) bool) {
-		b, _ := p.table.Get(prefix)
-		for ; b != nil; b = b.same {
+		x, ok := p.table.Get(prefix)
+		if !ok {
+			return
+		}
+		for b := x.bans; b != nil; b = b.same {
 			if !yield(b) {
 				return
 			}
@@ -86,18 +111,15 @@ func (s *Set) find(j *jail, prefix netip.Prefix) *ban {
 
 // covering gives every ban of the prefix or of a network around it.
 func (p *prefixes) covering(prefix netip.Prefix) iter.Seq[*ban] {
-	return p.chains(p.table.Supernets(prefix))
+	x, _ := p.table.LookupPrefix(prefix)
+	return x.all()
 }
 
 // inside gives every ban of the prefix or of a part of it.
 func (p *prefixes) inside(prefix netip.Prefix) iter.Seq[*ban] {
-	return p.chains(p.table.Subnets(prefix))
-}
-
-func (p *prefixes) chains(heads iter.Seq2[netip.Prefix, *ban]) iter.Seq[*ban] {
 	return func(yield func(*ban) bool) {
-		for _, b := range heads {
-			for ; b != nil; b = b.same {
+		for _, x := range p.table.Subnets(prefix) {
+			for b := x.bans; b != nil; b = b.same {
 				if !yield(b) {
 					return
 				}
@@ -107,24 +129,41 @@ func (p *prefixes) chains(heads iter.Seq2[netip.Prefix, *ban]) iter.Seq[*ban] {
 }
 
 func (p *prefixes) add(b *ban) {
-	b.same, _ = p.table.Get(b.Prefix)
-	p.table.Insert(b.Prefix, b)
+	x, ok := p.table.Get(b.Prefix)
+	if !ok {
+		x = &banned{}
+		x.wider, _ = p.table.LookupPrefix(b.Prefix)
+		p.rewire(b.Prefix, x.wider, x)
+		p.table.Insert(b.Prefix, x)
+		p.changes++
+	}
+	b.same, x.bans = x.bans, b
 }
 
 func (p *prefixes) remove(b *ban) {
-	head, _ := p.table.Get(b.Prefix)
-	switch {
-	case head == b && b.same == nil:
-		p.table.Delete(b.Prefix)
-	case head == b:
-		p.table.Insert(b.Prefix, b.same)
-	default:
-		for head.same != b {
-			head = head.same
-		}
-		head.same = b.same
+	x, _ := p.table.Get(b.Prefix)
+	link := &x.bans
+	for *link != b {
+		link = &(*link).same
 	}
-	b.same = nil
+	*link, b.same = b.same, nil
+	if x.bans == nil {
+		p.rewire(b.Prefix, x, x.wider)
+		p.table.Delete(b.Prefix)
+		p.changes++
+	}
+}
+
+// rewire replaces what is around the parts of a prefix.
+func (p *prefixes) rewire(prefix netip.Prefix, from, to *banned) {
+	if prefix.IsSingleIP() {
+		return
+	}
+	for _, x := range p.table.Subnets(prefix) {
+		if x.wider == from {
+			x.wider = to
+		}
+	}
 }
 
 // put brings a ban into force.
@@ -132,6 +171,7 @@ func (s *Set) put(b *ban) {
 	b.Action, b.Jail = Ban, b.jail.cfg.Name
 	b.At, b.Until = b.at.time(), b.until.time()
 	heap.Push(&b.jail.bans, b)
+	s.nextEnd = min(s.nextEnd, b.until)
 	s.prefixes.add(b)
 	b.jail.joinNetwork(b)
 }
@@ -149,6 +189,9 @@ func (s *Set) lift(b *ban, at instant) Decision {
 // order of their ends, ties by host.
 func (s *Set) expire(now instant) []Decision {
 	s.clock = max(s.clock, now)
+	if s.clock < s.nextEnd {
+		return nil
+	}
 	var out []Decision
 	for {
 		var first *ban
@@ -157,7 +200,12 @@ func (s *Set) expire(now instant) []Decision {
 				first = j.bans[0]
 			}
 		}
-		if first == nil || first.until > s.clock {
+		switch {
+		case first == nil:
+			s.nextEnd = never
+			return out
+		case first.until > s.clock:
+			s.nextEnd = first.until
 			return out
 		}
 		out = append(out, s.lift(first, first.until))

@@ -73,9 +73,9 @@ func (d *distinct) turn(now instant) {
 	}
 }
 
-func (d *distinct) add(host netip.Addr, now instant) {
+// add notes a host by its guardBit.
+func (d *distinct) add(bit uint32, now instant) {
 	d.turn(now)
-	bit := guardBit(host)
 	d.young.add(bit)
 	d.both.add(bit)
 }

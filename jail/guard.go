@@ -57,7 +57,7 @@ func (s *Set) allows(j *jail, b *ban) bool {
 		return false
 	}
 	g.inMinute++
-	g.banned.add(b.Host, s.clock)
+	g.banned.add(guardBit(b.Host), s.clock)
 	return true
 }
 

@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 )
@@ -15,14 +16,14 @@ const levels = 8
 // its first line lies inside it, so that each of a flood of one-line hosts
 // costs 64 bytes and a bucket.
 type host struct {
-	addr  [16]byte
-	first entry
+	hi, lo uint64 // the address, as in key
+	first  entry
 	// win is the host's window, when it has more than one line; else first is
 	// its only line.
 	win        uint32
 	chain      hostID // next in the hash bucket, or in the free list
 	prev, next hostID // in the list of the host's level
-	bits       uint8
+	bits       uint8  // of the prefix, as in key
 	level      uint8 // failures as eighths of what is a ban, at its last event
 	held       bool  // the guard holds its ban back
 }
@@ -53,26 +54,41 @@ type hosts struct {
 	freeWindows []uint32
 }
 
-func (h *hosts) init() {
-	*h = hosts{seed: maphash.MakeSeed(), used: 1, usedWindows: 1, pow: 1, nbucket: 1}
+func (h *hosts) init(seed maphash.Seed) {
+	*h = hosts{seed: seed, used: 1, usedWindows: 1, pow: 1, nbucket: 1}
 	h.buckets = [][]hostID{make([]hostID, chunkSize)}
 }
 
 func (h *hosts) get(id hostID) *host { return &h.chunks[id>>chunkBits][id&(chunkSize-1)] }
 
-func (x *host) prefix() netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom16(x.addr).Unmap(), int(x.bits))
+// key is a prefix as the table compares it: the bytes of its address, IPv4
+// mapped into IPv6, and the bits that it has in its own family. The zero key is
+// no prefix.
+type key struct {
+	hi, lo uint64
+	bits   uint8
 }
 
-func (x *host) is(p netip.Prefix) bool {
-	return x.addr == p.Addr().As16() && x.bits == uint8(p.Bits())
+func keyOf(p netip.Prefix) key {
+	b := p.Addr().As16()
+	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), uint8(p.Bits())}
 }
 
-func (h *hosts) hash(addr *[16]byte, bits uint8) uint64 {
+func (k key) hash(seed maphash.Seed) uint64 {
 	var b [17]byte
-	copy(b[:], addr[:])
-	b[16] = bits
-	return maphash.Bytes(h.seed, b[:])
+	binary.NativeEndian.PutUint64(b[:8], k.hi)
+	binary.NativeEndian.PutUint64(b[8:16], k.lo)
+	b[16] = k.bits
+	return maphash.Bytes(seed, b[:])
+}
+
+func (x *host) key() key { return key{x.hi, x.lo, x.bits} }
+
+func (x *host) prefix() netip.Prefix {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], x.hi)
+	binary.BigEndian.PutUint64(b[8:], x.lo)
+	return netip.PrefixFrom(netip.AddrFrom16(b).Unmap(), int(x.bits))
 }
 
 // bucket is where a hash's chain starts.
@@ -86,16 +102,24 @@ func (h *hosts) bucket(hash uint64) *hostID {
 
 // find gives 0 when the host is not tracked.
 func (h *hosts) find(p netip.Prefix) hostID {
-	addr := p.Addr().As16()
-	id := *h.bucket(h.hash(&addr, uint8(p.Bits())))
-	for id != 0 && !h.get(id).is(p) {
-		id = h.get(id).chain
+	k := keyOf(p)
+	return h.along(*h.bucket(k.hash(h.seed)), k)
+}
+
+// along looks for a host from one place of its chain on.
+func (h *hosts) along(id hostID, k key) hostID {
+	for id != 0 {
+		x := h.get(id)
+		if x.key() == k {
+			break
+		}
+		id = x.chain
 	}
 	return id
 }
 
 // insert tracks a host that is not tracked yet, in no list.
-func (h *hosts) insert(p netip.Prefix, first entry) hostID {
+func (h *hosts) insert(k key, hash uint64, first entry) hostID {
 	id := h.free
 	if id != 0 {
 		h.free = h.get(id).chain
@@ -107,8 +131,8 @@ func (h *hosts) insert(p netip.Prefix, first entry) hostID {
 		}
 	}
 	x := h.get(id)
-	*x = host{addr: p.Addr().As16(), bits: uint8(p.Bits()), first: first}
-	b := h.bucket(h.hash(&x.addr, x.bits))
+	*x = host{hi: k.hi, lo: k.lo, bits: k.bits, first: first}
+	b := h.bucket(hash)
 	x.chain, *b = *b, id
 	if h.count++; uint64(h.count) > h.nbucket {
 		h.split()
@@ -131,7 +155,7 @@ func (h *hosts) split() {
 	for id != 0 {
 		x := h.get(id)
 		next := x.chain
-		b := h.bucket(h.hash(&x.addr, x.bits))
+		b := h.bucket(x.key().hash(h.seed))
 		x.chain, *b = *b, id
 		id = next
 	}
@@ -140,7 +164,7 @@ func (h *hosts) split() {
 // remove forgets a host and its window.
 func (h *hosts) remove(id hostID) {
 	x := h.get(id)
-	link := h.bucket(h.hash(&x.addr, x.bits))
+	link := h.bucket(x.key().hash(h.seed))
 	for *link != id {
 		link = &h.get(*link).chain
 	}
@@ -151,7 +175,7 @@ func (h *hosts) remove(id hostID) {
 	h.free = id
 	if h.count--; h.count == 0 && len(h.chunks) > 1 {
 		// Nothing is tracked: give the memory of the last flood back.
-		h.init()
+		h.init(h.seed)
 	}
 }
 

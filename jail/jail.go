@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"hash/maphash"
 	"net/netip"
 
 	"github.com/p2pban/p2pban/parser"
@@ -22,22 +23,13 @@ type jail struct {
 	guard   guard
 }
 
-// sighting is one event, made ready for every jail that counts its rule.
-type sighting struct {
-	event *parser.Event
-	host  netip.Addr
-	line  entry // without its rule
-	// covering are the bans in force on the host, of any jail.
-	covering []*ban
-}
-
-func newJail(cfg Config, order int) (*jail, error) {
+func newJail(cfg Config, order int, seed maphash.Seed) (*jail, error) {
 	ignore, err := newIgnoreSet(cfg.IgnoreIP)
 	if err != nil {
 		return nil, err
 	}
 	j := &jail{cfg: cfg.withDefaults(), order: order, ignore: ignore}
-	j.hosts.init()
+	j.hosts.init(seed)
 	return j, nil
 }
 
@@ -48,19 +40,20 @@ func (j *jail) countsPeers() bool { return j.cfg.MinPeers > 0 || j.cfg.NATPeers 
 func (s *Set) start(j *jail) instant { return s.clock - instant(j.cfg.FindTime) }
 
 // judge counts one event in one jail.
-func (s *Set) judge(j *jail, x *sighting, rule uint16) []Decision {
+func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
+	j := p.jail
 	switch {
 	case j.ignore.nets.Contains(x.host):
 		j.counts.Ignored++
 		return nil
-	case x.event.Peer != "" && j.ignore.peers[x.event.Peer]:
+	case ev.Peer != "" && j.ignore.peers[ev.Peer]:
 		j.counts.Trusted++
 		return nil
 	case x.line.at < s.start(j):
 		j.counts.Late++
 		return nil
 	}
-	for _, b := range x.covering {
+	for b := range x.covering.all() {
 		if b.jail == j {
 			j.countBanned(b, x.line.at)
 			return nil
@@ -68,11 +61,11 @@ func (s *Set) judge(j *jail, x *sighting, rule uint16) []Decision {
 	}
 	j.counts.Events++
 	line := x.line
-	line.rule = rule
-	id := s.record(j, s.hostPrefix(j, x.host), line, x.event.Peer)
+	line.rule = p.rule
+	id := s.record(p, line, ev.Peer)
 	var out []Decision
 	if failures, ok := j.guilty(id); ok {
-		out = s.sentence(j, id, x, failures)
+		out = s.sentence(j, id, x.host, failures, ev)
 	} else {
 		j.release(id)
 	}
@@ -102,11 +95,12 @@ func (s *Set) hostPrefix(j *jail, host netip.Addr) netip.Prefix {
 
 // record puts a line into its host's window, brings the window up to the clock
 // and makes the host the last one seen.
-func (s *Set) record(j *jail, p netip.Prefix, line entry, peer string) hostID {
+func (s *Set) record(p *place, line entry, peer string) hostID {
+	j := p.jail
 	start := s.start(j)
-	id := j.hosts.find(p)
+	id := j.hosts.along(*j.hosts.bucket(p.hash), p.key)
 	if id == 0 {
-		id = j.hosts.insert(p, line)
+		id = j.hosts.insert(p.key, p.hash, line)
 		j.events++
 		j.hosts.touch(id, j.level(int64(line.weight)))
 		return id
@@ -142,7 +136,10 @@ func (j *jail) maxLines() int64 { return j.cfg.MaxRetry * int64(j.cfg.NATPeers) 
 
 // level says how close to a ban that many failures are, in eighths.
 func (j *jail) level(failures int64) uint8 {
-	return uint8(min(levels-1, float64(failures)/float64(j.cfg.MaxRetry)*levels))
+	if failures >= j.cfg.MaxRetry {
+		return levels - 1
+	}
+	return uint8(failures * levels / j.cfg.MaxRetry)
 }
 
 // guilty says whether a host has reached a ban, and its failures.
@@ -167,11 +164,11 @@ func (j *jail) allowed(w *window) int64 {
 }
 
 // sentence bans a host, or holds the ban back.
-func (s *Set) sentence(j *jail, id hostID, x *sighting, failures int64) []Decision {
+func (s *Set) sentence(j *jail, id hostID, host netip.Addr, failures int64, ev *parser.Event) []Decision {
 	h := j.hosts.get(id)
 	b := &ban{jail: j, at: s.clock}
-	b.Host, b.Prefix, b.Failures = x.host, h.prefix(), failures
-	b.Evidence = j.evidence(j.hosts.lines(h), j.hosts.sample(h), x.event)
+	b.Host, b.Prefix, b.Failures = host, h.prefix(), failures
+	b.Evidence = j.evidence(j.hosts.lines(h), j.hosts.sample(h), ev)
 	b.until = s.clock.add(s.banTime(j, b.Prefix))
 	if held, ok := s.hold(j, id, b); ok {
 		return held

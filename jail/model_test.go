@@ -255,7 +255,8 @@ func restarted(t testing.TB, s *Set) *Set {
 }
 
 // TestSameEventsSameDecisions: two Sets, whose hash tables have different
-// seeds, decide alike and hold the same, also when they are full.
+// seeds, and of which one is given the events one by one and the other many at
+// once, decide alike and hold the same, also when they are full.
 func TestSameEventsSameDecisions(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 9))
@@ -264,10 +265,16 @@ func TestSameEventsSameDecisions(t *testing.T) {
 		w.cfg.Guard = Guard{Least: 1 + r.IntN(3), Share: 0.3}
 		w.cfg.Widen = pick(r, 0, 2, 3)
 		a, b := mustSet(t, w.cfg), mustSet(t, w.cfg)
-		for i, ev := range w.events(r, 300) {
-			if x, y := essence(a.Observe(ev)), essence(b.Observe(ev)); x != y {
-				t.Fatalf("workload %d, event %d:\n%sand\n%s", seed, i, x, y)
+		for events := w.events(r, 300); len(events) > 0; {
+			n := min(1+r.IntN(2*ahead), len(events))
+			var one []Decision
+			for _, ev := range events[:n] {
+				one = append(one, a.Observe(ev)...)
 			}
+			if x, y := essence(one), essence(b.ObserveAll(events[:n])); x != y {
+				t.Fatalf("workload %d, %d events before its end: one by one\n%sat once\n%s", seed, len(events), x, y)
+			}
+			events = events[n:]
 		}
 		if !bytes.Equal(a.Snapshot(), b.Snapshot()) {
 			t.Fatalf("workload %d: the snapshots differ", seed)

@@ -20,7 +20,7 @@ func (s *Set) Reconfigure(now time.Time, jails []Config) ([]Decision, error) {
 	}
 	next := make([]*jail, len(jails))
 	for i, c := range jails {
-		j, err := newJail(c, i)
+		j, err := newJail(c, i, s.seed)
 		if err != nil {
 			return nil, fmt.Errorf("jail %s: %w", c.Name, err)
 		}

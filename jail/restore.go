@@ -211,7 +211,8 @@ func (d *restorer) host(j *jail, samePrefix bool, rules []uint16) {
 
 // readmit tracks a host with the lines it had.
 func (j *jail) readmit(p netip.Prefix, lines []entry, sample []string, held bool) {
-	id := j.hosts.insert(p, lines[0])
+	k := keyOf(p)
+	id := j.hosts.insert(k, k.hash(j.hosts.seed), lines[0])
 	h := j.hosts.get(id)
 	sum := int64(lines[0].weight)
 	if len(lines) > 1 {

@@ -3,6 +3,7 @@ package jail
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"net/netip"
 	"slices"
@@ -30,6 +31,15 @@ type Set struct {
 	protected protected
 	seen      distinct
 	counts    SetCounts
+	// nextEnd is at or before the first end of a ban.
+	nextEnd instant
+	// seed is that of every jail's hash table, so that a host's hash serves
+	// all that judge it by the same prefix.
+	seed maphash.Seed
+	// places is used again by each event.
+	places []place
+	next   [ahead]sighting
+	warmth hostID
 }
 
 // route is one jail that counts a rule, and the rule's place in that jail.
@@ -43,13 +53,13 @@ func New(jails []Config, opts Options) (*Set, error) {
 	if err := validateAll(jails); err != nil {
 		return nil, err
 	}
-	s := &Set{}
+	s := &Set{seed: maphash.MakeSeed()}
 	var err error
-	if s.manual, err = newJail(Config{Name: Manual}, len(jails)); err != nil {
+	if s.manual, err = newJail(Config{Name: Manual}, len(jails), s.seed); err != nil {
 		return nil, err
 	}
 	for i, c := range jails {
-		j, err := newJail(c, i)
+		j, err := newJail(c, i, s.seed)
 		if err != nil {
 			return nil, fmt.Errorf("jail %s: %w", c.Name, err)
 		}
@@ -112,44 +122,10 @@ func (s *Set) Clock() time.Time {
 // times; then, in the order of the jails, what the event itself decides.
 // It keeps no memory of the event's strings.
 func (s *Set) Observe(ev parser.Event) []Decision {
-	at := toInstant(ev.Time)
-	out := s.expire(at)
-	routes := s.routes[ev.Rule]
-	host := ev.Host.Unmap().WithZone("")
-	switch {
-	case len(routes) == 0 || !host.IsValid():
-		s.counts.Unrouted++
-		return out
-	case s.protected.nets.Contains(host):
-		s.counts.Protected++
-		return out
-	}
-	x := sighting{event: &ev, host: host, line: line(&ev, at), covering: s.coveringHost(host)}
-	s.countManual(&x)
-	s.seen.add(host, s.clock)
-	for _, r := range routes {
-		out = append(out, s.judge(r.jail, &x, r.rule)...)
-	}
-	return out
-}
-
-// coveringHost gives every ban in force on an address, of any jail.
-func (s *Set) coveringHost(host netip.Addr) []*ban {
-	if !s.prefixes.table.Contains(host) {
-		return nil
-	}
-	return slices.Collect(s.prefixes.covering(netip.PrefixFrom(host, host.BitLen())))
-}
-
-// countManual counts an event of a host that is banned by hand; the jails
-// judge it all the same.
-func (s *Set) countManual(x *sighting) {
-	for _, b := range x.covering {
-		if b.jail == s.manual {
-			s.manual.countBanned(b, x.line.at)
-			return
-		}
-	}
+	var x sighting
+	s.places = s.places[:0]
+	s.prepare(&x, &ev)
+	return s.observe(&x, &ev)
 }
 
 // sweepTick is how many idle hosts of each jail one Advance may clear away.

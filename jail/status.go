@@ -32,7 +32,7 @@ func (s *Set) Host(addr netip.Addr) []HostStatus {
 	for _, j := range s.all() {
 		st := HostStatus{Jail: j.cfg.Name, Prefix: s.hostPrefix(j, addr), Allowed: j.cfg.MaxRetry}
 		st.EarlierBans = j.past.earlier(st.Prefix, s.clock)
-		for _, b := range s.coveringHost(addr) {
+		for b := range s.prefixes.covering(netip.PrefixFrom(addr, addr.BitLen())) {
 			if b.jail == j {
 				d := b.Decision
 				st.Ban = &d
