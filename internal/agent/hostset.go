@@ -1,19 +1,65 @@
 package agent
 
 import (
+	"encoding/binary"
 	"math/bits"
+	"math/rand/v2"
 	"net/netip"
 )
 
-// hostSet counts distinct hosts. IPv4 ones, of which a flood is made, stand in
-// a plain table of their own and wait for it in a queue: each is a miss in the
-// processor's caches, and misses that do not depend on one another are waited
-// for together.
+// hostSet counts distinct hosts.
 type hostSet struct {
-	queue []uint32
-	slots []uint32 // 0 is free: 0.0.0.0 is nobody's address
+	v4 hostTable[host4]
+	v6 hostTable[host6]
+}
+
+func newHostSet() *hostSet {
+	return &hostSet{v4: newHostTable[host4](), v6: newHostTable[host6]()}
+}
+
+type (
+	host4 uint32
+	host6 struct{ high, low uint64 }
+)
+
+// spread makes a number of which all bits depend on all of the host's and the
+// seed's: nobody can choose hosts that collide.
+func (h host4) spread(seed *[2]uint64) uint64 {
+	high, low := bits.Mul64(uint64(h)^seed[0], seed[1])
+	return high ^ low
+}
+
+func (h host6) spread(seed *[2]uint64) uint64 {
+	high, low := bits.Mul64(h.high^seed[0], h.low^seed[1])
+	return high ^ low
+}
+
+func (s *hostSet) add(a netip.Addr) {
+	if a.Is4() {
+		b := a.As4()
+		s.v4.add(host4(binary.BigEndian.Uint32(b[:])))
+		return
+	}
+	b := a.As16()
+	s.v6.add(host6{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])})
+}
+
+func (s *hostSet) len() int { return s.v4.len() + s.v6.len() }
+
+// hostTable is a set of hosts, of which the zero one, 0.0.0.0 or ::, is never
+// one: it marks a free slot. Hosts wait for the table in a queue: each is a miss
+// in the processor's caches, and misses that do not depend on one another are
+// waited for together.
+type hostTable[H hostKey] struct {
+	queue []H
+	slots []H
 	used  int
-	v6    map[netip.Addr]struct{}
+	seed  [2]uint64
+}
+
+type hostKey interface {
+	comparable
+	spread(seed *[2]uint64) uint64
 }
 
 const (
@@ -21,59 +67,50 @@ const (
 	firstBits = 12
 )
 
-func newHostSet() *hostSet {
-	return &hostSet{
-		queue: make([]uint32, 0, hostQueue),
-		slots: make([]uint32, 1<<firstBits),
-		v6:    map[netip.Addr]struct{}{},
-	}
+func newHostTable[H hostKey]() hostTable[H] {
+	return hostTable[H]{queue: make([]H, 0, hostQueue), slots: make([]H, 1<<firstBits), seed: [2]uint64{rand.Uint64(), rand.Uint64() | 1}}
 }
 
-func (s *hostSet) add(a netip.Addr) {
-	if !a.Is4() {
-		s.v6[a] = struct{}{}
-		return
-	}
-	b := a.As4()
-	s.queue = append(s.queue, uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8|uint32(b[3]))
-	if len(s.queue) == hostQueue {
-		s.drain()
+func (t *hostTable[H]) add(host H) {
+	t.queue = append(t.queue, host)
+	if len(t.queue) == hostQueue {
+		t.drain()
 	}
 }
 
 // drain puts the queue into the table, which is kept at most three quarters full.
-func (s *hostSet) drain() {
-	if s.used+len(s.queue) > len(s.slots)/4*3 {
-		old := s.slots
-		s.slots, s.used = make([]uint32, 2*len(old)), 0
+func (t *hostTable[H]) drain() {
+	if t.used+len(t.queue) > len(t.slots)/4*3 {
+		old := t.slots
+		t.slots, t.used = make([]H, 2*len(old)), 0
 		for _, host := range old {
-			s.put(host)
+			t.put(host)
 		}
 	}
-	for _, host := range s.queue {
-		s.put(host)
+	for _, host := range t.queue {
+		t.put(host)
 	}
-	s.queue = s.queue[:0]
+	t.queue = t.queue[:0]
 }
 
-func (s *hostSet) put(host uint32) {
-	if host == 0 {
+func (t *hostTable[H]) put(host H) {
+	var free H
+	if host == free {
 		return
 	}
-	mask := uint32(len(s.slots) - 1)
-	// Multiplicative hashing (Knuth): the highest bits are the best mixed.
-	i := host * 2654435761 >> (32 - bits.Len32(mask))
-	for s.slots[i] != host {
-		if s.slots[i] == 0 {
-			s.slots[i] = host
-			s.used++
+	mask := uint64(len(t.slots) - 1)
+	i := host.spread(&t.seed) & mask
+	for t.slots[i] != host {
+		if t.slots[i] == free {
+			t.slots[i] = host
+			t.used++
 			return
 		}
 		i = (i + 1) & mask
 	}
 }
 
-func (s *hostSet) len() int {
-	s.drain()
-	return s.used + len(s.v6)
+func (t *hostTable[H]) len() int {
+	t.drain()
+	return t.used
 }

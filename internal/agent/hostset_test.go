@@ -26,6 +26,7 @@ func TestHostSet(t *testing.T) {
 	}
 }
 
+// BenchmarkHostSet puts a million distinct hosts into a set.
 func BenchmarkHostSet(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for b.Loop() {
@@ -36,6 +37,21 @@ func BenchmarkHostSet(b *testing.B) {
 		}
 		if set.len() < 999_000 {
 			b.Fatal(set.len())
+		}
+	}
+}
+
+// BenchmarkHostSet6 meets 50,000 IPv6 hosts again and again.
+func BenchmarkHostSet6(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	hosts := make([]netip.Addr, 50_000)
+	for i := range hosts {
+		hosts[i] = netip.AddrFrom16([16]byte{0x20, 1, 2: byte(r.Uint32()), 3: byte(r.Uint32()), 4: byte(r.Uint32()), 15: byte(r.Uint32())})
+	}
+	for b.Loop() {
+		set := newHostSet()
+		for range 1_000_000 {
+			set.add(hosts[r.IntN(len(hosts))])
 		}
 	}
 }
