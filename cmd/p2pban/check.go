@@ -28,7 +28,8 @@ func newCheck(g *global) *cobra.Command {
 		Long:  checkLong,
 		Example: `  p2pban check
   p2pban check --unit ipfs.service
-  p2pban check --config new.toml && p2pban reload`,
+  p2pban check --config new.toml
+  p2pban check && p2pban reload`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := g.load()

@@ -52,7 +52,7 @@ func drawSources(w io.Writer, v *view) {
 	t := table(w)
 	fmt.Fprintln(t, "SOURCE\tSTATE\tLINES/S\tEVENTS/S\tLAST LINE\tRECOGNISED\tUNREAD")
 	for _, s := range v.Status.Sources {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, rate(v.LinesPerSecond, s.Name), rate(v.EventsPerSecond, s.Name),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, state(s.State), rate(v.LinesPerSecond, s.Name), rate(v.EventsPerSecond, s.Name),
 			ago(s.LastLine, v.Status.Now), ago(s.LastRecognised, v.Status.Now), unread(s.Lag))
 	}
 	t.Flush()

@@ -65,11 +65,15 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &silent):
 		return int(silent)
-	case errors.As(err, &usage), errors.As(err, &problems), strings.HasPrefix(err.Error(), "unknown command"):
+	case errors.As(err, &usage), errors.As(err, &problems), isUnknownCommand(err):
 		return exitUsage
 	}
 	return exitFailed
 }
+
+// isUnknownCommand tells cobra's error about a command that there is not, which
+// has no type.
+func isUnknownCommand(err error) bool { return strings.HasPrefix(err.Error(), "unknown command") }
 
 // printError says what went wrong, and on lines of their own what to do.
 func printError(w io.Writer, err error) {
@@ -78,8 +82,11 @@ func printError(w io.Writer, err error) {
 		return
 	}
 	text := strings.TrimRight(err.Error(), "\n")
+	if isUnknownCommand(err) { // cobra sets what it suggests apart, for pages
+		text = strings.NewReplacer("\n\n", "\n", "\t", "  ").Replace(text)
+	}
 	var usage usageError
-	if errors.As(err, &usage) {
+	if errors.As(err, &usage) || isUnknownCommand(err) {
 		text += "\n`p2pban --help` and `p2pban COMMAND --help` show what there is, with examples"
 	}
 	fmt.Fprintf(w, "p2pban: %s\n", strings.ReplaceAll(text, "\n", "\n  "))
@@ -97,9 +104,13 @@ at the firewall, as fail2ban does for sshd.
 
 It finds the canonical log lines of go-libp2p (and what other implementations
 log), takes the host from the peer's multiaddr, counts in sliding windows, and
-bans in a table of its own. It never touches anything else in your firewall.`
+bans in a table of its own. It never touches anything else in your firewall.
 
-const rootExample = `  p2pban dry-run node.log             whom would it ban, judged on the log's own time
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration.`
+
+const rootExample = `  sudo p2pban setup                   which nodes log here, and a configuration for them
+  p2pban check                        what works, what does not, and what is risky
+  p2pban dry-run node.log             whom would it ban, judged on the log's own time
   p2pban explain < node.log           how it reads the lines, and why not
   p2pban run --unit ipfs.service      watch a node's journal and ban
   p2pban status                       what is going on
@@ -137,7 +148,11 @@ func newRoot() *cobra.Command {
 // usageArgs makes a wrong number of arguments a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
+		err := check(c, args)
+		if err != nil && isUnknownCommand(err) { // cobra's words for an argument where none is taken
+			err = fmt.Errorf("takes no argument, but there is %q", args[0])
+		}
+		if err != nil {
 			return usagef("%s: %w; usage: %s", c.Name(), err, c.UseLine())
 		}
 		return nil

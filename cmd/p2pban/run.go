@@ -48,7 +48,7 @@ func newRun(g *global) *cobra.Command {
 				return err
 			}
 			if len(cfg.Sources) == 0 {
-				return usagef("there is no log to watch: name one with --file or --unit, or as [source.NAME] in the configuration")
+				return usagef("there is no log to watch: name one with --file or --unit, or as [source.NAME] in the configuration; `p2pban setup` looks for it")
 			}
 			hup := make(chan os.Signal, 1)
 			signal.Notify(hup, syscall.SIGHUP)

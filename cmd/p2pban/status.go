@@ -79,11 +79,20 @@ func printSources(w io.Writer, s *control.Status) {
 	t := table(w)
 	fmt.Fprintln(t, "SOURCE\tREADS\tSTATE\tLINES\tUNREAD\tEVENTS\tLAST LINE\tRECOGNISED\tLAST EVENT")
 	for _, r := range s.Sources {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Name, r.What, r.State, r.Lines, unread(r.Lag), r.Events,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Name, r.What, state(r.State), r.Lines, unread(r.Lag), r.Events,
 			ago(r.LastLine, s.Now), ago(r.LastRecognised, s.Now), ago(r.LastEvent, s.Now))
 	}
 	t.Flush()
 	fmt.Fprintln(w)
+}
+
+// state is the state of a source in one word, loud where it is not the usual
+// one: the alarm about it has the rest, which has no room in a column.
+func state(s string) string {
+	if word := strings.FieldsFunc(s, func(r rune) bool { return r == ':' || r == ' ' }); len(word) > 1 {
+		return strings.ToUpper(word[0])
+	}
+	return s
 }
 
 func printJails(w io.Writer, jails []control.JailStatus) {

@@ -226,7 +226,9 @@ func (c *checker) seen(about string, spec config.Source, r *reader) {
 	}
 	switch rejected := t.ByReason(); {
 	case t.Lines == 0:
-		c.add(Warning, about, "has no lines to look at yet", "")
+		if !slices.ContainsFunc(c.findings, func(f Finding) bool { return f.About == about }) { // which says why
+			c.add(Warning, about, "has no lines to look at yet", "a quiet node has none; is this where it logs?")
+		}
 	case t.Events == 0 && len(rejected) == 0:
 		c.add(Warning, about, fmt.Sprintf("none of %d lines is one that the jails look for", t.Lines), c.settings())
 	case t.Events == 0:
