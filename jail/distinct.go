@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"net/netip"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 const (
@@ -104,12 +106,6 @@ func guardBit(host netip.Addr) uint32 {
 			host = p.Addr()
 		}
 	}
-	h := uint64(14695981039346656037) // FNV-1a, then mixed: its low bits are weak
-	for _, b := range host.As16() {
-		h = (h ^ uint64(b)) * 1099511628211
-	}
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	return uint32(h % sketchBits)
+	b := host.As16()
+	return uint32(xxhash.Sum64(b[:]) % sketchBits)
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/p2pban/p2pban/parser"
 )
 
@@ -21,17 +23,14 @@ func line(ev *parser.Event, at instant) entry {
 	}
 }
 
-// hashPeer is FNV-1a, never 0 for a peer id. Two ids with one hash count as
-// one peer; whoever seeks such a pair could as well use one id twice.
+// hashPeer is never 0 for a peer id, and the same in every process: snapshots
+// hold it. Two ids with one hash count as one peer; whoever seeks such a pair
+// could as well use one id twice.
 func hashPeer(id string) uint32 {
 	if id == "" {
 		return 0
 	}
-	h := uint32(2166136261)
-	for i := range len(id) {
-		h = (h ^ uint32(id[i])) * 16777619
-	}
-	return max(h, 1)
+	return max(uint32(xxhash.Sum64String(id)), 1)
 }
 
 // evidence is what lines in order of time show, of which sample is the text of

@@ -24,8 +24,8 @@ type host struct {
 	chain      hostID // next in the hash bucket, or in the free list
 	prev, next hostID // in the list of the host's level
 	bits       uint8  // of the prefix, as in key
-	level      uint8 // failures as eighths of what is a ban, at its last event
-	held       bool  // the guard holds its ban back
+	level      uint8  // failures as eighths of what is a ban, at its last event
+	held       bool   // the guard holds its ban back
 }
 
 const (
@@ -48,6 +48,9 @@ type hosts struct {
 	pow     uint64 // the largest power of two that is at most nbucket
 
 	oldest, newest [levels]hostID
+	// idle is when the oldest of the levels may begin to be idle, as far as
+	// that is known: 0 after one of them has changed.
+	idle instant
 
 	windows     [][]window
 	usedWindows uint32 // handed out so far, counting the unused place 0
@@ -186,6 +189,7 @@ func (h *hosts) unlink(id hostID) {
 		h.get(x.prev).next = x.next
 	} else if h.oldest[x.level] == id {
 		h.oldest[x.level] = x.next
+		h.idle = 0
 	}
 	if x.next != 0 {
 		h.get(x.next).prev = x.prev
@@ -197,14 +201,18 @@ func (h *hosts) unlink(id hostID) {
 
 // touch makes a host the newest of a level.
 func (h *hosts) touch(id hostID, level uint8) {
-	h.unlink(id)
 	x := h.get(id)
+	if x.level == level && h.newest[level] == id {
+		return
+	}
+	h.unlink(id)
 	x.level = level
 	x.prev = h.newest[level]
 	if x.prev != 0 {
 		h.get(x.prev).next = id
 	} else {
 		h.oldest[level] = id
+		h.idle = 0
 	}
 	h.newest[level] = id
 }

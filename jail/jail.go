@@ -218,16 +218,26 @@ func (s *Set) bound(j *jail) {
 
 // sweep clears away up to n hosts whose last line has left the window.
 func (s *Set) sweep(j *jail, n int) {
-	for looked := 0; n > 0 && looked < levels; {
-		id := j.hosts.oldest[j.sweepAt]
-		if id == 0 || j.lastLine(id) >= s.start(j) {
-			j.sweepAt = (j.sweepAt + 1) % levels
-			looked++
-			continue
-		}
-		j.forget(id)
-		n--
+	start := s.start(j)
+	if start <= j.hosts.idle {
+		return
 	}
+	idle := never
+	for looked := 0; looked < levels; looked++ {
+		for id := j.hosts.oldest[j.sweepAt]; id != 0; id = j.hosts.oldest[j.sweepAt] {
+			if last := j.lastLine(id); last >= start {
+				idle = min(idle, last)
+				break
+			}
+			if n == 0 {
+				return
+			}
+			j.forget(id)
+			n--
+		}
+		j.sweepAt = (j.sweepAt + 1) % levels
+	}
+	j.hosts.idle = idle
 }
 
 func (j *jail) lastLine(id hostID) instant {

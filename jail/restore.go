@@ -221,7 +221,9 @@ func (j *jail) readmit(p netip.Prefix, lines []entry, sample []string, held bool
 		for _, l := range lines[1:] {
 			w.add(l)
 		}
-		w.sample = &sample
+		for _, id := range sample {
+			w.keepPeer(hashPeer(id), id)
+		}
 		sum = w.sum
 	}
 	j.events += len(lines)

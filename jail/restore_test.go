@@ -91,7 +91,7 @@ func TestRestoreRefuses(t *testing.T) {
 		{"only the beginning", data[:len(snapshotMagic)], "damaged"},
 		{"truncated", data[:len(data)-1], "damaged"},
 		{"one bit changed", flipped, "damaged"},
-		{"a later version", future, "version 2, this program reads version 1"},
+		{"a later version", future, "version 3, this program reads version 2"},
 	} {
 		s := mustSet(t)
 		_, err := s.Restore(c.data)

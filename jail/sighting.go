@@ -31,8 +31,8 @@ type place struct {
 
 // prepare makes an event ready.
 func (s *Set) prepare(x *sighting, ev *parser.Event) {
-	x.host = ev.Host.Unmap().WithZone("")
-	x.from, x.to = len(s.places), len(s.places)
+	n := len(s.places)
+	*x = sighting{host: ev.Host.Unmap().WithZone(""), from: n, to: n}
 	x.line.at = toInstant(ev.Time)
 	routes := s.routes[ev.Rule]
 	if len(routes) == 0 || !x.host.IsValid() {
@@ -76,7 +76,9 @@ func (s *Set) observe(x *sighting, ev *parser.Event) []Decision {
 	if x.changes != s.prefixes.changes {
 		s.cover(x)
 	}
-	s.countManual(x)
+	if len(s.manual.bans) > 0 {
+		s.countManual(x)
+	}
 	s.seen.add(x.seen, s.clock)
 	for i := x.from; i < x.to; i++ {
 		out = append(out, s.judge(x, &s.places[i], ev)...)
@@ -109,7 +111,7 @@ func (s *Set) ObserveAll(events []parser.Event) []Decision {
 		for i := range n {
 			s.prepare(&s.next[i], &events[i])
 		}
-		s.warm()
+		s.warm(s.next[:n])
 		for i := range n {
 			out = append(out, s.observe(&s.next[i], &events[i])...)
 		}
@@ -120,10 +122,15 @@ func (s *Set) ObserveAll(events []parser.Event) []Decision {
 
 // warm reads what judging the places will touch, in rounds: the reads of one
 // round don't wait for each other, so that the processor does them at once.
-func (s *Set) warm() {
+func (s *Set) warm(ready []sighting) {
 	for i := range s.places {
 		p := &s.places[i]
 		p.id = *p.jail.hosts.bucket(p.hash)
+	}
+	for i := range ready {
+		if c := ready[i].covering; c != nil {
+			s.warmth += hostID(c.bans.at)
+		}
 	}
 	for i := range s.places {
 		p := &s.places[i]

@@ -16,7 +16,7 @@ import (
 //	host: prefix · held · lines, times as differences · sample of peer ids
 const (
 	snapshotMagic   = "p2pban jails\n"
-	snapshotVersion = 1
+	snapshotVersion = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

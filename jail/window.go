@@ -31,9 +31,15 @@ type window struct {
 	sum int64
 	// sample are peer ids seen, the first few; lastPeer is the hash of the one
 	// seen last.
-	sample   *[]string
+	sample   *[]peer
 	lastPeer uint32
 	few      [4]entry
+}
+
+// peer is a peer id with its hash.
+type peer struct {
+	hash uint32
+	id   string
 }
 
 func (w *window) entries() []entry { return w.buf[w.head:] }
@@ -104,11 +110,17 @@ func (w *window) keepPeer(hash uint32, id string) {
 	}
 	w.lastPeer = hash
 	if w.sample == nil {
-		w.sample = new([]string)
+		w.sample = new([]peer)
 	}
-	if len(*w.sample) < MaxEvidencePeers && !slices.Contains(*w.sample, id) {
-		*w.sample = append(*w.sample, strings.Clone(id))
+	if len(*w.sample) == MaxEvidencePeers {
+		return
 	}
+	for i := range *w.sample {
+		if (*w.sample)[i].hash == hash {
+			return
+		}
+	}
+	*w.sample = append(*w.sample, peer{hash, strings.Clone(id)})
 }
 
 // peers are the ids kept.
@@ -116,5 +128,9 @@ func (w *window) peers() []string {
 	if w.sample == nil {
 		return nil
 	}
-	return *w.sample
+	var ids []string
+	for _, p := range *w.sample {
+		ids = append(ids, p.id)
+	}
+	return ids
 }
