@@ -22,14 +22,17 @@ func dialTCP(ctx context.Context, t target) (*net.TCPConn, error) {
 	return tcp, tcp.SetLinger(0)
 }
 
-// listenUDP opens a socket of its own for an attempt, at the target's source.
+// listenUDP opens a socket of its own for an attempt, at the target's source
+// or at the address that the kernel would choose.
 func listenUDP(t target) (*net.UDPConn, error) {
 	source := t.source
 	if !source.IsValid() {
-		source = netip.IPv4Unspecified()
-		if t.addr.Addr().Is6() {
-			source = netip.IPv6Unspecified()
+		c, err := net.Dial("udp", t.addr.String()) // sends nothing
+		if err != nil {
+			return nil, err
 		}
+		source = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+		c.Close()
 	}
 	return net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 0)))
 }
