@@ -66,9 +66,11 @@ func Replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jai
 	for i, c := range captures {
 		lanes[i] = &lane{capture: c, reader: reader{parser: p, scanner: parser.NewScanner(p), last: c.Written}}
 	}
-	err := merge(lanes, func(ev *parser.Event) error {
-		hosts.add(ev.Host)
-		return out.add(&sum, jails.Observe(*ev))
+	err := merge(lanes, func(events []parser.Event) error {
+		for i := range events {
+			hosts.add(events[i].Host)
+		}
+		return out.add(&sum, jails.ObserveAll(events))
 	})
 	if err != nil {
 		return sum, err
@@ -104,31 +106,39 @@ type lane struct {
 	first time.Time
 	tried int
 	last  string
+	batch []parser.Event
 }
+
+// batchEvents is how many events are judged together: enough for the jails to
+// have their hosts' memory on its way together, few enough to stay in the
+// processor's nearest cache but one.
+const batchEvents = 512
 
 // firstLines is how many lines are tried for the time a capture begins.
 const firstLines = 100
 
-// events gives the capture's events with the latest time so far, by which
-// captures are merged: a stray old line must not hold its file back. An event
-// is valid until the next one is asked for.
-func (l *lane) events() iter.Seq2[time.Time, *parser.Event] {
-	return func(yield func(time.Time, *parser.Event) bool) {
-		var latest time.Time
+// events gives the capture's events in batches. A batch is valid until the next
+// one is asked for.
+func (l *lane) events() iter.Seq[[]parser.Event] {
+	return func(yield func([]parser.Event) bool) {
+		give := func() bool {
+			batch := l.batch
+			l.batch = l.batch[:0]
+			return len(batch) == 0 || yield(batch)
+		}
 		read := func(line sources.Line) bool {
-			ev, ok := l.reader.read(line, time.Time{})
-			if !ok {
-				return true
+			if ev, ok := l.reader.read(line, time.Time{}); ok {
+				l.batch = append(l.batch, *ev)
 			}
-			latest = later(latest, ev.Time)
-			return yield(latest, ev)
+			return len(l.batch) < batchEvents || give()
 		}
 		for b, err := range l.capture.Blocks {
 			if err != nil {
 				l.err = fmt.Errorf("reading %s: %w", l.capture.Name, err)
 				return
 			}
-			if !l.block(b, read) {
+			// The events share the block's memory: none may outlive it.
+			if !l.block(b, read) || !give() {
 				return
 			}
 		}
@@ -194,57 +204,6 @@ func (l *lane) span() (first, last time.Time) {
 		last = later(last, l.reader.last)
 	}
 	return l.first, last
-}
-
-// merge hands out the events of all lanes, the one with the earliest time
-// first, and of equals that of the earlier lane.
-func merge(lanes []*lane, each func(*parser.Event) error) error {
-	if len(lanes) == 1 { // no need to switch between coroutines for each event
-		for _, ev := range lanes[0].events() {
-			if err := each(ev); err != nil {
-				return err
-			}
-		}
-		return lanes[0].err
-	}
-	type head struct {
-		at   time.Time
-		ev   *parser.Event
-		next func() (time.Time, *parser.Event, bool)
-		lane *lane
-	}
-	var heads []*head
-	for _, l := range lanes {
-		next, stop := iter.Pull2(l.events())
-		defer stop()
-		h := &head{next: next, lane: l}
-		var ok bool
-		if h.at, h.ev, ok = next(); ok {
-			heads = append(heads, h)
-		} else if l.err != nil {
-			return l.err
-		}
-	}
-	for len(heads) > 0 {
-		i := 0
-		for k, h := range heads {
-			if h.at.Before(heads[i].at) {
-				i = k
-			}
-		}
-		h := heads[i]
-		if err := each(h.ev); err != nil {
-			return err
-		}
-		var ok bool
-		if h.at, h.ev, ok = h.next(); !ok {
-			if h.lane.err != nil {
-				return h.lane.err
-			}
-			heads = slices.Delete(heads, i, i+1)
-		}
-	}
-	return nil
 }
 
 // ordered emits decisions in the order of their time and, at one time, of
