@@ -44,8 +44,12 @@ func (s *Set) prepare(x *sighting, ev *parser.Event) {
 	x.line = line(ev, x.line.at)
 	x.seen = guardBit(x.host)
 	s.cover(x)
+	whole := keyOf(netip.PrefixFrom(x.host, x.host.BitLen()))
 	for i, r := range routes {
-		p := place{route: r, key: keyOf(s.hostPrefix(r.jail, x.host))}
+		p := place{route: r, key: whole}
+		if x.host.Is6() {
+			p.key = keyOf(s.hostPrefix(r.jail, x.host))
+		}
 		if i > 0 && p.key == s.places[x.from].key {
 			p.hash = s.places[x.from].hash
 		} else {
@@ -118,42 +122,4 @@ func (s *Set) ObserveAll(events []parser.Event) []Decision {
 		events = events[n:]
 	}
 	return out
-}
-
-// warm reads what judging the places will touch, in rounds: the reads of one
-// round don't wait for each other, so that the processor does them at once.
-func (s *Set) warm(ready []sighting) {
-	for i := range s.places {
-		p := &s.places[i]
-		p.id = *p.jail.hosts.bucket(p.hash)
-	}
-	for i := range ready {
-		if c := ready[i].covering; c != nil {
-			s.warmth += hostID(c.bans.at)
-		}
-	}
-	for i := range s.places {
-		p := &s.places[i]
-		p.id = p.jail.hosts.along(p.id, p.key)
-	}
-	for i := range s.places {
-		p := &s.places[i]
-		if p.id == 0 {
-			continue
-		}
-		h := p.jail.hosts.get(p.id)
-		s.warmth += p.jail.hosts.get(h.prev).next + p.jail.hosts.get(h.next).prev
-		if w := p.jail.hosts.window(h); w != nil {
-			s.warmth += hostID(w.head) + hostID(w.lastPeer)
-		}
-	}
-	for i := range s.places {
-		p := &s.places[i]
-		if p.id == 0 {
-			continue
-		}
-		if w := p.jail.hosts.window(p.jail.hosts.get(p.id)); w != nil {
-			s.warmth += hostID(w.buf[w.head].weight) + hostID(w.buf[len(w.buf)-1].weight)
-		}
-	}
 }

@@ -31,7 +31,7 @@ type window struct {
 	sum int64
 	// sample are peer ids seen, the first few; lastPeer is the hash of the one
 	// seen last.
-	sample   *[]peer
+	sample   []peer
 	lastPeer uint32
 	few      [4]entry
 }
@@ -109,27 +109,21 @@ func (w *window) keepPeer(hash uint32, id string) {
 		return
 	}
 	w.lastPeer = hash
-	if w.sample == nil {
-		w.sample = new([]peer)
-	}
-	if len(*w.sample) == MaxEvidencePeers {
+	if len(w.sample) == MaxEvidencePeers {
 		return
 	}
-	for i := range *w.sample {
-		if (*w.sample)[i].hash == hash {
+	for i := range w.sample {
+		if w.sample[i].hash == hash {
 			return
 		}
 	}
-	*w.sample = append(*w.sample, peer{hash, strings.Clone(id)})
+	w.sample = append(w.sample, peer{hash, strings.Clone(id)})
 }
 
 // peers are the ids kept.
 func (w *window) peers() []string {
-	if w.sample == nil {
-		return nil
-	}
 	var ids []string
-	for _, p := range *w.sample {
+	for _, p := range w.sample {
 		ids = append(ids, p.id)
 	}
 	return ids
