@@ -29,6 +29,7 @@ func newBans(g *global) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&jail, "jail", "", "only the bans of this `jail`; \"manual\" for those made by hand")
+	c.RegisterFlagCompletionFunc("jail", g.completeJailFlag)
 	return c
 }
 

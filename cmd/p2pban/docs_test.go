@@ -106,3 +106,16 @@ func TestCompletionOffersCommands(t *testing.T) {
 		}
 	}
 }
+
+// TestCompletionOffersJails holds that a shell gets the jails where one is meant.
+func TestCompletionOffersJails(t *testing.T) {
+	for _, args := range [][]string{{"status", ""}, {"bans", "--jail", ""}, {"dry-run", "node.log", "--jail", ""}} {
+		var out bytes.Buffer
+		if code := run(t.Context(), append([]string{"__complete"}, args...), nil, &out, io.Discard); code != 0 {
+			t.Fatalf("%v: exit code %d", args, code)
+		}
+		if !strings.Contains(out.String(), "libp2p-flood\n") {
+			t.Errorf("%v: completion offers %q, and not the built-in jails", args, &out)
+		}
+	}
+}

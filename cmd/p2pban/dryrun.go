@@ -44,6 +44,7 @@ func newDryRun(g *global) *cobra.Command {
 		},
 	}
 	c.Flags().StringArrayVar(&jails, "jail", nil, "judge with this `jail` only (may be repeated)")
+	c.RegisterFlagCompletionFunc("jail", g.completeJailFlag)
 	return c
 }
 

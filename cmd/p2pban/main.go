@@ -159,6 +159,24 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// completeJails offers the names of the configuration's jails to a shell.
+func (g *global) completeJails(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	cfg, err := g.load()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, j := range cfg.Jails {
+		names = append(names, j.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeJailFlag is for a --jail, whatever arguments stand before it.
+func (g *global) completeJailFlag(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return g.completeJails(c, nil, "")
+}
+
 // load reads the configuration: the file named, else the usual one if it
 // exists, else the defaults.
 func (g *global) load() (*config.Config, error) {

@@ -24,6 +24,8 @@ func newStatus(g *global) *cobra.Command {
 		Long:    statusLong,
 		Example: "  p2pban status\n  p2pban status libp2p-flood\n  p2pban status 192.0.2.7\n  p2pban status --json | jq .alarms",
 		Args:    cobra.MaximumNArgs(1),
+
+		ValidArgsFunction: g.completeJails,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return statusOf(g, c, args[0])

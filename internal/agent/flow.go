@@ -240,11 +240,30 @@ func roughly(d time.Duration) string {
 
 // lookAt says how an operator looks at what a source reads.
 func (s *source) lookAt() string {
-	if len(s.spec.Units) > 0 {
-		return "`journalctl -n 5 -u " + strings.Join(s.spec.Units, " -u ") + "`"
+	spec := s.spec
+	terms := slices.Clone(spec.Matches)
+	for _, u := range spec.Units {
+		terms = append(terms, "--unit="+u)
 	}
-	return "look at " + strings.Join(s.spec.Files, ", ")
+	for _, u := range spec.UserUnits {
+		terms = append(terms, "_SYSTEMD_USER_UNIT="+u)
+	}
+	if spec.Directory != "" {
+		terms = append(terms, "--directory="+spec.Directory)
+	}
+	if len(terms) > 0 {
+		return "`journalctl --lines=5 " + strings.Join(terms, " ") + "`"
+	}
+	// What is followed now says more than a glob or a container's name.
+	files := s.stats().Following
+	if len(files) == 0 {
+		return "look at " + s.what()
+	}
+	return "`tail -n 5 " + strings.Join(files[:min(len(files), maxLookAt)], " ") + "`"
 }
+
+// maxLookAt bounds the files of one command that is proposed.
+const maxLookAt = 5
 
 // settings is what makes the node print the lines that this source gave before,
 // one implementation a line; empty when it never gave any.

@@ -296,3 +296,18 @@ func BenchmarkNote(b *testing.B) {
 		})
 	}
 }
+
+// Whatever kind of log went silent, the operator is told how to look at it.
+func TestLookAt(t *testing.T) {
+	for want, spec := range map[string]config.Source{
+		"`journalctl --lines=5 --unit=ipfs.service`":                                    {Units: []string{"ipfs.service"}},
+		"`journalctl --lines=5 CONTAINER_NAME=kubo`":                                    {Matches: []string{"CONTAINER_NAME=kubo"}},
+		"`journalctl --lines=5 _SYSTEMD_USER_UNIT=node.service --directory=/var/log/j`": {UserUnits: []string{"node.service"}, Directory: "/var/log/j"},
+		"look at /var/log/ipfs/*.log":                                                   {Files: []string{"/var/log/ipfs/*.log"}},
+		"look at kubo":                                                                  {Containers: []string{"kubo"}},
+	} {
+		if got := (&source{spec: spec}).lookAt(); got != want {
+			t.Errorf("%+v: %q, want %q", spec, got, want)
+		}
+	}
+}
