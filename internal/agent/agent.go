@@ -57,6 +57,9 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if a.metrics, err = listenMetrics(cfg.Metrics); err != nil {
+		for _, f := range a.engine.enforcers {
+			f.backend.Close()
+		}
 		return err
 	}
 	return a.run(ctx, listener)
@@ -86,7 +89,7 @@ func openState(path string, log *slog.Logger) (*state.Store, state.Saved, error)
 }
 
 // build makes everything and starts nothing.
-func build(ctx context.Context, o Options, store *state.Store, saved state.Saved) (*agent, error) {
+func build(ctx context.Context, o Options, store *state.Store, saved state.Saved) (a *agent, err error) {
 	cfg := o.Config
 	protected := findProtected(o.Log)
 	jails, dropped, err := restoreJails(cfg.Jails, jail.Options{Protected: protected}, saved, o.Log)
@@ -102,6 +105,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 		jails: jails, store: store, bus: b,
 		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
 		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()),
+		toSave: make(chan saveJob), saved: make(chan saveResult),
 		checkpoints: make(chan state.Checkpoint, 1), cursors: saved.Checkpoint.Cursors,
 		watched: map[string]watched{}, leaks: make(chan leak, 1), notify: newNotifier(o.Log),
 	}
@@ -112,6 +116,11 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			closeDoors(doors)
+		}
+	}()
 	for _, d := range doors {
 		f := newEnforcer(d.name, d.backend, o.Log, nil)
 		f.inForce = func(ctx context.Context) ([]firewall.Ban, error) { return e.inForce(ctx, f) }
@@ -129,6 +138,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 // run starts every task and waits for the end of all.
 func (a *agent) run(ctx context.Context, l net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.engine.saveDecisions(ctx) })
 	group.Go(func() error { return a.engine.saveCheckpoints(ctx) })
 	group.Go(func() error { return a.engine.keepProtected(ctx, a.protected) })
 	group.Go(func() error { return a.engine.diagnose(ctx) })

@@ -39,10 +39,8 @@ func unbansOf(dropped []jail.Decision, at time.Time) []jail.Decision {
 }
 
 // checkpoint takes how far the sources are judged and what the windows hold,
-// at one moment. The bans decided up to there are saved before: their lines are
-// not read again.
-func (e *engine) checkpoint(ctx context.Context) state.Checkpoint {
-	e.flush(ctx)
+// at one moment.
+func (e *engine) checkpoint() state.Checkpoint {
 	cursors := make(map[string]string, len(e.cursors))
 	for name, c := range e.cursors {
 		cursors[name] = c
@@ -50,15 +48,26 @@ func (e *engine) checkpoint(ctx context.Context) state.Checkpoint {
 	return state.Checkpoint{Clock: e.jails.Clock(), Cursors: cursors, Snapshot: e.jails.Snapshot()}
 }
 
-// offerCheckpoint hands a checkpoint to saveCheckpoints, unless that is still
-// busy with the last one. It reports whether it did.
-func (e *engine) offerCheckpoint(ctx context.Context) bool {
-	if e.saving.Load() {
+// takeCheckpoint takes a checkpoint, unless the last one is not written yet. It
+// reports whether it did.
+func (e *engine) takeCheckpoint() bool {
+	if e.checkpointing {
 		return false
 	}
-	e.saving.Store(true)
-	e.checkpoints <- e.checkpoint(ctx) // has room: nothing was sent since saving was unset
+	c := e.checkpoint()
+	e.checkpointing, e.waiting, e.waitingFor = true, &c, e.decided
+	e.passCheckpoint()
 	return true
+}
+
+// passCheckpoint hands the checkpoint to saveCheckpoints once all that was
+// decided before it is settled: the lines of a ban that is not saved must be
+// read again by the next start.
+func (e *engine) passCheckpoint() {
+	if e.waiting != nil && e.settled >= e.waitingFor {
+		e.checkpoints <- *e.waiting // has room: there is one checkpoint at a time
+		e.waiting = nil
+	}
 }
 
 // saveCheckpoints writes checkpoints beside the engine, for one of a million
@@ -72,25 +81,13 @@ func (e *engine) saveCheckpoints(ctx context.Context) error {
 			began := time.Now()
 			err := e.store.Checkpoint(ctx, c)
 			took := time.Since(began)
-			e.saving.Store(false)
 			if ctx.Err() == nil {
-				e.ask(ctx, func() { e.noteSave(err); e.noteCheckpoint(err, took) })
+				e.ask(ctx, func() {
+					e.checkpointing = false
+					e.noteSave(err)
+					e.noteCheckpoint(err, took)
+				})
 			}
 		}
-	}
-}
-
-// save offers decisions, and those refused earlier, to the state file. A
-// refusal does not keep a ban from being enforced: it is an alarm.
-func (e *engine) save(ctx context.Context, decisions []jail.Decision) {
-	all := append(e.unsaved, decisions...)
-	// The decisions are made; a daemon that is being stopped still saves them.
-	began := time.Now()
-	err := e.store.SaveDecisions(context.WithoutCancel(ctx), all)
-	e.saves.took.Observe(time.Since(began))
-	e.noteSave(err)
-	e.unsaved = nil
-	if err != nil {
-		e.unsaved = all[max(0, len(all)-maxUnsaved):]
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/p2pban/p2pban/firewall"
@@ -57,8 +56,15 @@ type engine struct {
 	// told yet.
 	pending []jail.Decision
 	// unsaved holds decisions that the state file refused; they are offered to
-	// it again with each later save.
-	unsaved []jail.Decision
+	// it again with each later save, and at a tick when retrySave is set.
+	unsaved   []jail.Decision
+	retrySave bool
+	saving    bool // saveDecisions is busy
+	// decided and settled count decisions: those made, and those of them that
+	// were saved or refused.
+	decided, settled int
+	toSave           chan saveJob    // to saveDecisions; closed by Run
+	saved            chan saveResult // from it; never closed
 	// caughtUp is set once every source has read what was there at the start;
 	// until then the lines alone move the clock, so that old ones are not late.
 	caughtUp bool
@@ -66,61 +72,49 @@ type engine struct {
 	cursors map[string]string
 	// checkpointDue asks for a checkpoint at the next tick.
 	checkpointDue bool
-	checkpoints   chan state.Checkpoint // to saveCheckpoints; holds the one it is busy with; never closed
-	saving        atomic.Bool           // saveCheckpoints is busy
+	checkpoints   chan state.Checkpoint // to saveCheckpoints; holds one; never closed
+	checkpointing bool                  // one is taken and not written yet
+	// waiting is a checkpoint that is to be written when waitingFor decisions
+	// are settled; nil if there is none.
+	waiting    *state.Checkpoint
+	waitingFor int
 
 	startSource func(*source) // set by run
 }
 
-const (
-	// maxPending bounds the decisions that wait to be saved; at that many no more
-	// lines are judged.
-	maxPending = 4096
-	// savedAtOnce bounds what one transaction saves, for requests wait for it.
-	savedAtOnce = 128
-)
-
-// maxUnsaved bounds the decisions kept while the state file refuses them; the
-// oldest are dropped first. They are enforced in any case.
-const maxUnsaved = 100_000
-
 // Run judges until ctx ends, then saves a last checkpoint.
 func (e *engine) Run(ctx context.Context) error {
+	defer close(e.toSave)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	lastCheckpoint := e.now()
-	unsettled := make(chan struct{})
-	close(unsettled) // to be received from at once
 	for {
-		batches, more := e.batches, unsettled
-		full := len(e.pending) >= maxPending
-		// Lines go first, for the next one may ban too, and a ban must not wait
-		// until another one is saved.
-		if full || len(e.batches) == 0 {
-			e.savePending(ctx)
+		batches := e.batches
+		if len(e.pending) >= maxPending {
+			batches = nil // the log is the buffer
 		}
-		if full {
-			batches = nil
-		}
-		if len(e.pending) == 0 {
-			more = nil
-		}
+		toSave, job := e.nextSave()
 		select {
 		case <-ctx.Done():
 			// The last one is written here, so that it is there when Run returns.
-			return e.store.Checkpoint(context.WithoutCancel(ctx), e.checkpoint(ctx))
+			e.flush()
+			return e.store.Checkpoint(context.WithoutCancel(ctx), e.checkpoint())
 		case b := <-batches:
 			e.batch(ctx, b)
 		case f := <-e.requests:
 			f()
-		case <-more:
+		case toSave <- job:
+			e.handed(job)
+		case r := <-e.saved:
+			e.noteSaved(r)
 		case <-ticker.C:
 			now := e.now()
-			e.advance(ctx, now)
+			e.advance(now)
 			e.watch(now)
 			e.notify.tick(now, e.summary)
+			e.retrySave = len(e.unsaved) > 0
 			if e.checkpointDue || now.Sub(lastCheckpoint) >= checkpointEvery {
-				if e.offerCheckpoint(ctx) {
+				if e.takeCheckpoint() {
 					e.checkpointDue, lastCheckpoint = false, now
 				}
 			}
@@ -176,25 +170,27 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 }
 
 // advance moves the jails' clock to the wall clock.
-func (e *engine) advance(ctx context.Context, now time.Time) {
+func (e *engine) advance(now time.Time) {
 	if !e.caughtUp {
 		e.caughtUp = e.sourcesCaughtUp(now) || now.Sub(e.started) > catchUpMax
 		if !e.caughtUp {
 			return
 		}
 	}
-	e.settle(ctx, e.jails.Advance(now))
+	e.enforce(e.jails.Advance(now))
 }
 
-// settle makes decisions real: wished for, then saved, then told.
-func (e *engine) settle(ctx context.Context, decisions []jail.Decision) {
+// settle makes decisions real: wished for, then saved, then told. It returns
+// when that is done, for somebody waits to hear that it is.
+func (e *engine) settle(_ context.Context, decisions []jail.Decision) {
 	e.enforce(decisions)
-	e.flush(ctx)
+	e.flush()
 }
 
-// enforce leaves wishes with the enforcers. It comes before saving, which takes
-// longer than the kernel does: a daemon that is killed in between has told
-// nobody, and reads the lines again that decided, for a checkpoint flushes first.
+// enforce leaves wishes with the enforcers, and the decisions to be saved. The
+// kernel does not wait for the disk: a daemon that is killed in between has
+// told nobody, and its next start reads the lines again that decided, for a
+// checkpoint is written only when what was decided before it is saved.
 func (e *engine) enforce(decisions []jail.Decision) {
 	if len(decisions) == 0 {
 		return
@@ -209,34 +205,10 @@ func (e *engine) enforce(decisions []jail.Decision) {
 		f.Want(wishes)
 	}
 	e.pending = append(e.pending, decisions...)
+	e.decided += len(decisions)
 	// They go first. Without this they wait until another processor is awake and
 	// takes them from behind us: a quarter of a millisecond.
 	runtime.Gosched()
-}
-
-// flush saves and tells everything that is pending.
-func (e *engine) flush(ctx context.Context) {
-	if len(e.pending) == 0 && len(e.unsaved) > 0 {
-		e.save(ctx, nil)
-	}
-	for len(e.pending) > 0 {
-		e.savePending(ctx)
-	}
-}
-
-// savePending saves the oldest decisions that are pending, and tells them then.
-func (e *engine) savePending(ctx context.Context) {
-	if len(e.pending) == 0 {
-		return
-	}
-	some := e.pending[:min(len(e.pending), savedAtOnce)]
-	e.save(ctx, some)
-	for i := range some {
-		e.tell(&some[i])
-	}
-	if e.pending = e.pending[len(some):]; len(e.pending) == 0 {
-		e.pending = nil // gives back what a flood took
-	}
 }
 
 // wish is what the kernel should hold for a prefix, whichever jails ban it.
@@ -245,7 +217,7 @@ func (e *engine) wish(p netip.Prefix) wish {
 	return wish{ban: banned, until: d.Until}
 }
 
-// tell logs a decision and publishes it.
+// tell logs a decision and publishes it. It may run beside the engine.
 func (e *engine) tell(d *jail.Decision) {
 	attrs := []any{"jail", d.Jail, "prefix", d.Prefix}
 	if d.Host.IsValid() {

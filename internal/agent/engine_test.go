@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
 )
@@ -23,7 +24,14 @@ func newEngine(t *testing.T) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &engine{log: slog.New(slog.DiscardHandler), now: time.Now, jails: jails, store: store, bus: newBus()}
+	e := &engine{
+		log: slog.New(slog.DiscardHandler), now: time.Now, jails: jails, store: store, bus: newBus(),
+		toSave: make(chan saveJob), saved: make(chan saveResult), checkpoints: make(chan state.Checkpoint, 1),
+	}
+	e.alarms = alarms{log: e.log, publish: e.bus.publish, active: map[string]control.Alarm{}}
+	go e.saveDecisions(t.Context())
+	t.Cleanup(func() { close(e.toSave) })
+	return e
 }
 
 // byHand gives the decisions of n bans.
@@ -49,18 +57,35 @@ func (e *engine) savedBans(t *testing.T) int {
 	return len(saved)
 }
 
+// saveOne has one job saved.
+func (e *engine) saveOne(t *testing.T) {
+	t.Helper()
+	to, job := e.nextSave()
+	if to == nil {
+		t.Fatal("there is nothing to save")
+	}
+	to <- job
+	e.handed(job)
+	e.noteSaved(<-e.saved)
+}
+
 // The lines before a checkpoint are not read again, so a daemon that is killed
 // after it must find the bans that they led to.
-func TestCheckpointSavesWhatIsPending(t *testing.T) {
+func TestCheckpointWaitsForWhatIsPending(t *testing.T) {
 	e := newEngine(t)
-	const n = 2*savedAtOnce + 1
+	const n = savedAtOnce + 1
 	e.enforce(byHand(t, e, n))
-	if got := e.savedBans(t); got != 0 || len(e.pending) != n {
-		t.Fatalf("%d bans saved and %d pending before the checkpoint, want 0 and %d", got, len(e.pending), n)
+	if !e.takeCheckpoint() {
+		t.Fatal("no checkpoint was taken")
 	}
-	e.checkpoint(t.Context())
-	if got := e.savedBans(t); got != n || len(e.pending) != 0 {
-		t.Errorf("%d bans saved and %d pending after the checkpoint, want %d and 0", got, len(e.pending), n)
+	for saved := range 2 {
+		if got := e.savedBans(t); len(e.checkpoints) != 0 || got != saved*savedAtOnce {
+			t.Fatalf("after %d jobs %d checkpoints are passed on and %d bans saved, want 0 and %d", saved, len(e.checkpoints), got, saved*savedAtOnce)
+		}
+		e.saveOne(t)
+	}
+	if got := e.savedBans(t); len(e.checkpoints) != 1 || got != n {
+		t.Errorf("%d checkpoints are passed on and %d bans saved, want 1 and %d", len(e.checkpoints), got, n)
 	}
 }
 
@@ -69,16 +94,38 @@ func TestToldWhenSaved(t *testing.T) {
 	e := newEngine(t)
 	events, stop := e.bus.subscribe()
 	defer stop()
-	e.enforce(byHand(t, e, savedAtOnce+1))
+	e.enforce(byHand(t, e, 3))
 	if len(events) != 0 {
 		t.Fatalf("%d events before anything was saved", len(events))
 	}
-	e.savePending(t.Context())
-	if got, told := e.savedBans(t), len(events); got != savedAtOnce || told != savedAtOnce {
-		t.Errorf("%d bans saved and %d told of by one transaction, want %d", got, told, savedAtOnce)
+	e.flush()
+	if got, told := e.savedBans(t), len(events); got != 3 || told != 3 {
+		t.Errorf("%d bans saved and %d told of, want 3", got, told)
 	}
-	e.savePending(t.Context())
-	if got, told := e.savedBans(t), len(events); got != savedAtOnce+1 || told != savedAtOnce+1 {
-		t.Errorf("%d bans saved and %d told of, want %d", got, told, savedAtOnce+1)
+}
+
+// What the state file refused is kept, told of once, and offered again.
+func TestRefusedSave(t *testing.T) {
+	e := newEngine(t)
+	events, stop := e.bus.subscribe()
+	defer stop()
+	e.enforce(byHand(t, e, 2))
+	e.store.Close()
+	e.flush()
+	if len(e.unsaved) != 2 || len(e.pending) != 0 || len(e.alarms.active) != 1 {
+		t.Fatalf("%d unsaved, %d pending, alarms %v; want 2, 0 and one alarm", len(e.unsaved), len(e.pending), e.alarms.active)
+	}
+	if told := len(events); told != 3 { // two bans and an alarm
+		t.Errorf("%d events, want 3", told)
+	}
+	store, _, err := state.Open(e.store.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	e.store, e.retrySave = store, true
+	e.saveOne(t)
+	if got := e.savedBans(t); got != 2 || len(e.unsaved) != 0 || len(e.alarms.active) != 0 {
+		t.Errorf("%d bans saved, %d unsaved, alarms %v; want 2, 0 and none", got, len(e.unsaved), e.alarms.active)
 	}
 }

@@ -1,0 +1,92 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/p2pban/p2pban/jail"
+)
+
+const (
+	// maxPending bounds the decisions that wait to be saved; at that many no more
+	// lines are judged.
+	maxPending = 4096
+	// savedAtOnce bounds what one transaction saves.
+	savedAtOnce = 512
+	// maxUnsaved bounds the decisions kept while the state file refuses them; the
+	// oldest are dropped first. They are enforced in any case.
+	maxUnsaved = 100_000
+)
+
+// saveJob is what saveDecisions is to save; only fresh decisions are told, the
+// others have been.
+type saveJob struct{ refused, fresh []jail.Decision }
+
+// saveResult is what became of a job; unsaved is what the state file refused.
+type saveResult struct {
+	saved   int // fresh decisions that were in the job
+	unsaved []jail.Decision
+	err     error
+	took    time.Duration
+}
+
+// saveDecisions saves decisions beside the engine, which would keep lines and
+// requests waiting for the disk, and tells them when they are saved. A refusal
+// does not keep a ban from being enforced: it is an alarm. It ends when the
+// engine does.
+func (e *engine) saveDecisions(ctx context.Context) error {
+	// The decisions are made; a daemon that is being stopped still saves them.
+	ctx = context.WithoutCancel(ctx)
+	for job := range e.toSave {
+		all := append(job.refused, job.fresh...)
+		began := time.Now()
+		err := e.store.SaveDecisions(ctx, all)
+		r := saveResult{saved: len(job.fresh), err: err, took: time.Since(began)}
+		if err != nil {
+			r.unsaved = all[max(0, len(all)-maxUnsaved):]
+		}
+		for i := range job.fresh {
+			e.tell(&job.fresh[i])
+		}
+		e.saved <- r
+	}
+	return nil
+}
+
+// nextSave is the next job, and where to send it: nil if there is none now.
+func (e *engine) nextSave() (to chan<- saveJob, job saveJob) {
+	if e.saving || len(e.pending) == 0 && !e.retrySave {
+		return nil, job
+	}
+	return e.toSave, saveJob{e.unsaved, e.pending[:min(len(e.pending), savedAtOnce)]}
+}
+
+// handed notes that a job is on its way.
+func (e *engine) handed(job saveJob) {
+	e.saving, e.retrySave, e.unsaved = true, false, nil
+	if e.pending = e.pending[len(job.fresh):]; len(e.pending) == 0 {
+		e.pending = nil // gives back what a flood took
+	}
+}
+
+// noteSaved takes over what became of a job.
+func (e *engine) noteSaved(r saveResult) {
+	e.saving, e.unsaved = false, r.unsaved
+	e.settled += r.saved
+	e.saves.took.Observe(r.took)
+	e.noteSave(r.err)
+	e.passCheckpoint()
+}
+
+// flush waits until everything that is pending is saved, or refused, and told.
+func (e *engine) flush() {
+	for e.saving || len(e.pending) > 0 {
+		to, job := e.nextSave()
+		select {
+		case to <- job:
+			e.handed(job)
+		case r := <-e.saved:
+			e.noteSaved(r)
+		}
+	}
+}
