@@ -123,6 +123,16 @@ func (b *batch) end(start int) {
 	binary.NativeEndian.PutUint32(b.bytes[start:], uint32(len(b.bytes)-start))
 }
 
+// tableWithComment is a message that adds our table with a comment, which the
+// library does not know.
+func (b *batch) tableWithComment(comment string) {
+	message := b.message(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWTABLE, netlink.Request|netlink.Acknowledge|netlink.Create)
+	b.bytes = append(b.bytes, unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0)
+	b.attribute(unix.NFTA_TABLE_NAME, tableName)
+	b.attribute(tableUserdata, string([]byte{udataComment, byte(len(comment) + 1)})+comment)
+	b.end(message)
+}
+
 // elements is a message that adds or deletes elements of a set of bans
 // (Linux, include/uapi/linux/netfilter/nf_tables.h, enum
 // nft_set_elem_list_attributes).

@@ -24,6 +24,8 @@ var (
 	// ErrBusy: the kernel or the node could not take it now; the same call may
 	// succeed later.
 	ErrBusy = errors.New("the firewall is busy")
+	// ErrOwned: another p2pban that runs keeps our table.
+	ErrOwned = errors.New("another p2pban is at work here")
 	// ErrBadPrefix: the ban itself is impossible; trying again is of no use.
 	ErrBadPrefix = errors.New("a prefix that cannot be banned")
 )
@@ -48,6 +50,8 @@ func Hint(err error) string {
 		return "load the kernel module nf_tables, or choose another [firewall] backend: nftables, iptables, print"
 	case errors.Is(err, ErrFull):
 		return "ban wider prefixes or for a shorter time, or give the machine more memory"
+	case errors.Is(err, ErrOwned):
+		return "one daemon watches any number of logs: stop one of the two and give its [source] and [jail] tables to the other, or run them in network namespaces of their own"
 	case errors.Is(err, ErrGone):
 		return "something else flushed the firewall; p2pban puts it back when it runs"
 	case errors.Is(err, ErrBusy):

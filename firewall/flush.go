@@ -27,7 +27,7 @@ func flushNFTables(ctx context.Context) (bool, error) {
 	if err := s.open(); err != nil {
 		return false, kernelError("opening a netlink socket", err)
 	}
-	if _, err := getTableFlags(s.socket); isNotFound(err) {
+	if _, err := getTable(s.socket); isNotFound(err) {
 		return false, nil
 	} else if err != nil {
 		return false, kernelError("reading nftables", err)

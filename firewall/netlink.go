@@ -184,8 +184,12 @@ func elementsSize(id setID, elements []element) int {
 	return smallMessage + one*len(elements)
 }
 
-func (addTable) encode(b *batch) error {
-	b.conn.AddTable(table())
+func (s addTable) encode(b *batch) error {
+	if s.comment == "" {
+		b.conn.AddTable(table())
+	} else {
+		b.tableWithComment(s.comment)
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type NFTables struct {
 	plan    plan // what stands after the last Init or Apply; no sets before the first Init
 	sample  sample
 	sockets SocketStats
+	claim   *claim // with Options.Exclusive, from the first Init to Close
 }
 
 var (
@@ -44,10 +46,14 @@ func NewNFTables(o Options) (*NFTables, error) {
 	return n, nil
 }
 
-// Init replaces our table by one with exactly these bans, atomically.
+// Init replaces our table by one with exactly these bans, atomically. With
+// Options.Exclusive the error is ErrOwned while another process keeps the table.
 func (n *NFTables) Init(ctx context.Context, bans []Ban) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if err := n.claimTable(); err != nil {
+		return err
+	}
 	now := n.options.now()
 	tx, next, err := initial(n.options, bans, now)
 	if err != nil {
@@ -130,7 +136,7 @@ func (n *NFTables) tableThere() (bool, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	err := n.ask(func(c *netlink.Conn) error {
-		_, err := getTableFlags(c)
+		_, err := getTable(c)
 		return err
 	})
 	if isNotFound(err) {
@@ -157,9 +163,11 @@ func appendBans(bans []Ban, id setID, elements []nftables.SetElement, now time.T
 	return bans
 }
 
-// Close closes the netlink socket. The table stays.
+// Close closes the netlink socket and gives up the claim. The table stays.
 func (n *NFTables) Close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.sender.close()
+	err := errors.Join(n.sender.close(), n.claim.close())
+	n.claim = nil
+	return err
 }

@@ -53,9 +53,15 @@ type Options struct {
 	// a file such as /proc/4242/ns/net, for a node in a container; empty means
 	// ours.
 	NodeNetNS string
+	// Exclusive keeps two processes from working on one table: Init fails with
+	// ErrOwned while another process that set it keeps our table, in this network
+	// namespace. Only NFTables knows it, on Linux 5.10 and later.
+	Exclusive bool
 	// Now tells the time, to turn the end of a ban into a kernel timeout; nil
 	// means time.Now.
 	Now func() time.Time
+
+	comment string // of the table; set by claimTable
 }
 
 func (o Options) protocols() []Protocol {

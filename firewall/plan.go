@@ -100,7 +100,7 @@ func initial(o Options, bans []Ban, now time.Time) (transaction, plan, error) {
 	}
 
 	// Deleting needs the table to exist, so it is added first.
-	layout := []statement{addTable{}, deleteTable{}, addTable{}}
+	layout := []statement{addTable{}, deleteTable{}, addTable{o.comment}}
 	sets := sortedSets(next.sets)
 	for _, s := range sets {
 		layout = append(layout, addSet{s, next.counted})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -47,25 +48,57 @@ func getGeneration(conn *netlink.Conn) error {
 	return err
 }
 
-// getTableFlags reads the flags of our table.
-func getTableFlags(conn *netlink.Conn) (uint32, error) {
+// tableInfo is what is read of our table.
+type tableInfo struct {
+	flags   uint32
+	comment string
+}
+
+// The kernel's NFTA_TABLE_USERDATA, and libnftnl's type for a comment in it
+// (include/libnftnl/udata.h).
+const (
+	tableUserdata = 6
+	udataComment  = 0
+)
+
+// getTable reads our table.
+func getTable(conn *netlink.Conn) (info tableInfo, err error) {
 	e := netlink.NewAttributeEncoder()
 	e.String(unix.NFTA_TABLE_NAME, tableName)
 	request, err := e.Encode()
 	if err != nil {
-		return 0, err
+		return info, err
 	}
 	d, err := get(conn, unix.NFT_MSG_GETTABLE, request)
 	if err != nil {
-		return 0, err
+		return info, err
 	}
-	var flags uint32
 	for d.Next() {
-		if d.Type() == unix.NFTA_TABLE_FLAGS {
-			flags = d.Uint32()
+		switch d.Type() {
+		case unix.NFTA_TABLE_FLAGS:
+			info.flags = d.Uint32()
+		case tableUserdata:
+			info.comment = commentIn(d.Bytes())
 		}
 	}
-	return flags, d.Err()
+	return info, d.Err()
+}
+
+// commentIn finds the comment among what programs have noted with an object:
+// each has one byte of type, one of length, and its value.
+func commentIn(userdata []byte) string {
+	for len(userdata) >= 2 {
+		kind, n := userdata[0], int(userdata[1])
+		userdata = userdata[2:]
+		if n > len(userdata) {
+			return ""
+		}
+		if kind == udataComment {
+			return strings.TrimRight(string(userdata[:n]), "\x00")
+		}
+		userdata = userdata[n:]
+	}
+	return ""
 }
 
 // getElement reads the element of a set that bans exactly this prefix. The

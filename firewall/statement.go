@@ -17,7 +17,7 @@ type statement interface {
 }
 
 type (
-	addTable    struct{}
+	addTable    struct{ comment string } // empty: none
 	deleteTable struct{}
 	// addSet makes a set of bans, or leaves the one that stands. In a counted
 	// one every element counts the packets it matched.

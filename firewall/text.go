@@ -8,7 +8,13 @@ import (
 
 const target = "inet " + tableName + " "
 
-func (addTable) appendText(b []byte) []byte { return append(b, "add table inet "+tableName+"\n"...) }
+func (s addTable) appendText(b []byte) []byte {
+	b = append(b, "add table inet "+tableName...)
+	if s.comment != "" {
+		b = fmt.Appendf(b, " { comment %q; }", s.comment)
+	}
+	return append(b, '\n')
+}
 func (deleteTable) appendText(b []byte) []byte {
 	return append(b, "delete table inet "+tableName+"\n"...)
 }

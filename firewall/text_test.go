@@ -61,6 +61,10 @@ var goldens = map[string]struct {
 			{change: Change{Set: []Ban{{Prefix: pfx("2001:db8::/32")}}}},
 		},
 	},
+	"claimed": {
+		options: Options{comment: "kept by p2pban pid 1 uid 0 at @p2pban-A"},
+		steps:   []goldenStep{{init: []Ban{{Prefix: pfx("192.0.2.1/32"), Until: noon.Add(time.Hour)}}}},
+	},
 	"udp-only": {
 		options: Options{Protocols: []Protocol{UDP}},
 		steps:   []goldenStep{{init: []Ban{{Prefix: pfx("192.0.2.1/32"), Until: noon.Add(time.Hour)}}}},

@@ -136,9 +136,9 @@ func (n *NFTables) verifyBan(b Ban) error {
 }
 
 func (n *NFTables) verifyLayout() error {
-	var flags uint32
+	var stands tableInfo
 	err := n.ask(func(c *netlink.Conn) (err error) {
-		flags, err = getTableFlags(c)
+		stands, err = getTable(c)
 		return err
 	})
 	switch {
@@ -146,7 +146,7 @@ func (n *NFTables) verifyLayout() error {
 		return fmt.Errorf("%w: there is no table inet %s", ErrGone, tableName)
 	case err != nil:
 		return kernelError("reading the table", err)
-	case flags&unix.NFT_TABLE_F_DORMANT != 0:
+	case stands.flags&unix.NFT_TABLE_F_DORMANT != 0:
 		return fmt.Errorf("%w: the table inet %s is dormant", ErrGone, tableName)
 	}
 	sets := sortedSets(n.plan.sets)

@@ -52,7 +52,7 @@ func openDoors(cfg *config.Config, out io.Writer) ([]door, error) {
 
 // openKernel makes the backend of the kernel's firewall.
 func openKernel(c config.Firewall, out io.Writer) (string, firewall.Backend, error) {
-	o := firewall.Options{Ports: c.Ports, Protocols: c.Protocols, KillSockets: c.KillSockets, NodeNetNS: c.NodeNetNS}
+	o := firewall.Options{Ports: c.Ports, Protocols: c.Protocols, KillSockets: c.KillSockets, NodeNetNS: c.NodeNetNS, Exclusive: true}
 	switch c.Backend {
 	case "print":
 		return "print", firewall.NewPrint(out), nil

@@ -244,7 +244,7 @@ func (e *Enforcer) first(ctx context.Context, bans []firewall.Ban) error {
 	case err == nil:
 		e.repair = false
 		e.applied(len(bans))
-	case errors.Is(err, firewall.ErrPermission), errors.Is(err, firewall.ErrUnsupported):
+	case errors.Is(err, firewall.ErrPermission), errors.Is(err, firewall.ErrUnsupported), errors.Is(err, firewall.ErrOwned):
 		return withHint(err)
 	default:
 		e.failed(err)

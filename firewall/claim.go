@@ -1,0 +1,143 @@
+package firewall
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// claim is what keeps two daemons from taking turns at replacing each other's
+// bans. The one that makes the table writes into its comment who it is and the
+// name of a socket that it keeps open; the next one to come reads that, and
+// sees whether somebody is still there.
+//
+// The socket is an abstract one (unix(7)): like the table it belongs to the
+// network namespace, whatever files and processes the two can see, and it is
+// gone with its process, so that a killed daemon claims nothing. Only who may
+// change the firewall can write the comment, and the name in it is random, so
+// that nobody else can make a claim that keeps us out.
+type claim struct {
+	socket  net.Listener
+	comment string
+}
+
+const (
+	claimSocket = "@p2pban-"
+	claimFormat = "kept by p2pban pid %d uid %d at " + claimSocket + "%s"
+)
+
+// newClaim opens the socket in the network namespace of the calling thread.
+func newClaim() (*claim, error) {
+	name := rand.Text()
+	socket, err := net.Listen("unix", claimSocket+name)
+	if err != nil {
+		return nil, fmt.Errorf("claiming the table inet %s: %w", tableName, err)
+	}
+	return &claim{socket, fmt.Sprintf(claimFormat, os.Getpid(), os.Geteuid(), name)}, nil
+}
+
+// claimTimeout bounds how long we wait for another claim's socket, which
+// nobody has to answer.
+const claimTimeout = time.Second
+
+// heeds reports, as an ErrOwned, that the comment on the table is the claim of
+// another process that is still there.
+func (c *claim) heeds(comment string) error {
+	var pid, uid int
+	var name string
+	if comment == c.comment {
+		return nil
+	}
+	if _, err := fmt.Sscanf(comment, claimFormat, &pid, &uid, &name); err != nil {
+		return nil // no claim
+	}
+	conn, err := net.DialTimeout("unix", claimSocket+name, claimTimeout)
+	switch {
+	case errors.Is(err, unix.ECONNREFUSED):
+		return nil // its process has ended
+	case err != nil: // such as a full queue: somebody holds it
+		return owned(pid, "")
+	}
+	defer conn.Close()
+	holder, err := peerOf(conn.(*net.UnixConn))
+	if err != nil || int(holder.Uid) != uid {
+		return nil // a stranger took up the name of a daemon that has ended
+	}
+	if holder.Pid == 0 {
+		return owned(pid, ", as it is numbered in its container")
+	}
+	return owned(int(holder.Pid), commandOf(int(holder.Pid)))
+}
+
+func owned(pid int, more string) error {
+	return fmt.Errorf("%w: the table inet %s is kept by p2pban with pid %d%s", ErrOwned, tableName, pid, more)
+}
+
+// peerOf asks the kernel who made the socket at the other end.
+func peerOf(conn *net.UnixConn) (*unix.Ucred, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var peer *unix.Ucred
+	var errPeer error
+	err = raw.Control(func(fd uintptr) {
+		peer, errPeer = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	return peer, errors.Join(err, errPeer)
+}
+
+// maxCommand bounds how much of a command line an error repeats, in bytes.
+const maxCommand = 200
+
+// commandOf says how a process was started, as far as it can be seen.
+func commandOf(pid int) string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || len(b) == 0 {
+		return ""
+	}
+	words := strings.TrimSpace(string(bytes.ReplaceAll(b[:min(len(b), maxCommand)], []byte{0}, []byte{' '})))
+	return fmt.Sprintf(" (%q)", words)
+}
+
+func (c *claim) close() error {
+	if c == nil {
+		return nil
+	}
+	return c.socket.Close()
+}
+
+// claimTable makes sure before Init that the table is ours to replace, where
+// Options.Exclusive asks for that. It is called with the lock held.
+func (n *NFTables) claimTable() error {
+	if !n.options.Exclusive {
+		return nil
+	}
+	if n.claim == nil {
+		c, err := newClaim()
+		if err != nil {
+			return err
+		}
+		n.claim, n.options.comment = c, c.comment
+	}
+	var stands tableInfo
+	err := n.ask(func(conn *netlink.Conn) (err error) {
+		stands, err = getTable(conn)
+		return err
+	})
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return kernelError("reading the table", err)
+	}
+	return n.claim.heeds(stands.comment)
+}

@@ -1,0 +1,104 @@
+package firewall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/p2pban/p2pban/internal/netnstest"
+)
+
+func newExclusive(t *testing.T) *NFTables {
+	t.Helper()
+	b, err := NewNFTables(Options{Exclusive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func TestOneKeepsTheTable(t *testing.T) {
+	newNFTables(t, Options{})
+	ctx := context.Background()
+	first, second := newExclusive(t), newExclusive(t)
+	ban := Ban{Prefix: pfx("192.0.2.1/32"), Until: in(time.Hour)}
+	mustInit(t, first, ban)
+	err := second.Init(ctx, nil)
+	if !errors.Is(err, ErrOwned) || !strings.Contains(err.Error(), fmt.Sprintf("pid %d (", os.Getpid())) || Hint(err) == "" {
+		t.Errorf("a second Init: %v; want ErrOwned with this process's pid and command", err)
+	}
+	stands(t, first, ban)
+	mustInit(t, first, ban) // its own claim keeps nobody out
+	if err := first.Verify(ctx, []Ban{ban}); err != nil {
+		t.Error(err)
+	}
+
+	// Flush needs no leave, and leaves nobody's claim behind.
+	if removed, err := Flush(ctx); err != nil || len(removed) != 1 {
+		t.Errorf("Flush removed %q, %v; want the table", removed, err)
+	}
+	mustInit(t, second, ban)
+	if err := first.Init(ctx, nil); !errors.Is(err, ErrOwned) {
+		t.Errorf("the first, once the second keeps the table: %v, want ErrOwned", err)
+	}
+
+	// The bans stay, the claim goes.
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stands(t, first, ban)
+	mustInit(t, first)
+	stands(t, first)
+}
+
+// A comment that only looks like a claim, or whose daemon has ended, keeps
+// nobody out.
+func TestClaimsThatDoNotHold(t *testing.T) {
+	newNFTables(t, Options{})
+	squatted, err := net.Listen("unix", claimSocket+"SQUATTED")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer squatted.Close()
+	for what, comment := range map[string]string{
+		"an operator's comment":        "bans of ours, ask Ada",
+		"a daemon that was killed":     fmt.Sprintf(claimFormat, 4242, os.Geteuid(), "NOBODY"),
+		"a name that another took":     fmt.Sprintf(claimFormat, 4242, os.Geteuid()+1, "SQUATTED"),
+		"half a claim":                 "kept by p2pban pid 42",
+		"an empty comment":             "",
+		"a claim in another namespace": fmt.Sprintf(claimFormat, 4242, os.Geteuid(), elsewhere(t)),
+	} {
+		run(t, fmt.Sprintf("add table inet p2pban\ndelete table inet p2pban\nadd table inet p2pban { comment %q; }\n", comment), "nft", "-f", "-")
+		b := newExclusive(t)
+		if err := b.Init(context.Background(), mixed()); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		stands(t, b, mixed()...)
+		b.Close()
+	}
+	// The name is the same, and so is the user.
+	run(t, fmt.Sprintf("delete table inet p2pban\nadd table inet p2pban { comment %q; }\n",
+		fmt.Sprintf(claimFormat, 4242, os.Geteuid(), "SQUATTED")), "nft", "-f", "-")
+	if err := newExclusive(t).Init(context.Background(), nil); !errors.Is(err, ErrOwned) {
+		t.Errorf("a claim that holds: %v, want ErrOwned", err)
+	}
+}
+
+// elsewhere is the name of a claim's socket in another network namespace.
+func elsewhere(t *testing.T) string {
+	const name = "ELSEWHERE"
+	var socket net.Listener
+	var err error
+	netnstest.New(t).Do(func() { socket, err = net.Listen("unix", claimSocket+name) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	return name
+}
