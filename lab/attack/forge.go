@@ -47,15 +47,19 @@ func tcpAddr(a netip.AddrPort) string {
 	return fmt.Sprintf("%s%s/tcp/%d", family, a.Addr(), a.Port())
 }
 
-// records are lines of nodes that accuse the innocent, each below 250 bytes:
-// a protocol's name in TLS has 255 at most.
+// maxProtocol is the longest name of an application protocol in TLS, in bytes
+// (RFC 7301 §3.1).
+const maxProtocol = 255
+
+// records are lines of nodes that accuse the innocent, short enough for a
+// protocol's name unless his address is among the longest.
 func (f forger) records(now time.Time) []string {
 	iso := now.UTC().Format("2006-01-02T15:04:05.000Z")
 	return []string{
 		// go-libp2p since v0.44.
-		f.slog(now, "x"),
+		f.slog(now, forgedSource),
 		// go-libp2p up to v0.43.
-		iso + "\tINFO\tcanonical-log\tswarm/swarm_listen.go:168\tCANONICAL_PEER_STATUS: peer=" + f.peer.String() +
+		iso + "\tINFO\tcanonical-log\t" + forgedSource + "\tCANONICAL_PEER_STATUS: peer=" + f.peer.String() +
 			" addr=" + f.addr() + ` sample_rate=100 connection_status="established" dir="inbound"`,
 		// What libp2p's documentation has fail2ban look for: any text, the
 		// name, any text, an address.
@@ -70,6 +74,9 @@ func (f forger) records(now time.Time) []string {
 			" id=5}: libp2p_core::upgrade::apply: Failed to upgrade inbound stream upgrade=/noise",
 	}
 }
+
+// forgedSource is a source position as Go's loggers print it, and short.
+const forgedSource = "x.go:168"
 
 // slog is a record of go-libp2p since v0.44, logged at a source position.
 func (f forger) slog(now time.Time, source string) string {

@@ -16,7 +16,7 @@ func injectALPN() Attack {
 			"protocols\", one in a hundred is printed, every release). Needs no identity.",
 		Run: func(ctx context.Context, p Params, each func(Attempt)) error {
 			return injectTLS(ctx, p, each, func(text string) (*tls.Config, error) {
-				return clientConfig([]string{text}), nil
+				return clientConfig([]string{text[:min(len(text), maxProtocol)]}), nil
 			})
 		},
 	}

@@ -78,23 +78,22 @@ func lineUntil43(host netip.AddrPort) string {
 // splitProtocols gives names of protocols that, printed behind before, have a
 // forged record begin where the line is cut.
 func (f forger) splitProtocols(before string) (names []string) {
-	const longest = 255          // of a name (RFC 7301 §3.1)
 	const between = len(`\" \"`) // as printed
 	missing := lineMax - len(before)
-	for ; missing >= longest+between; missing -= longest + between {
-		names = append(names, strings.Repeat("a", longest))
+	for ; missing >= maxProtocol+between; missing -= maxProtocol + between {
+		names = append(names, strings.Repeat("a", maxProtocol))
 	}
 	if missing > between {
 		names = append(names, strings.Repeat("a", missing-between))
 		missing = 0
 	}
-	return append(names, strings.Repeat("a", missing)+f.slog(time.Now(), "x"))
+	return append(names, strings.Repeat("a", missing)+f.slog(time.Now(), forgedSource))
 }
 
 // splitURI gives a URI that, printed behind before, has a forged record begin
 // where the line is cut and end where it is cut again.
 func (f forger) splitURI(before string) string {
 	now := time.Now()
-	missing := lineMax - len(f.slog(now, ""))
-	return strings.Repeat("a", lineMax-len(before)) + f.slog(now, strings.Repeat("x", missing)) + unparsable
+	missing := lineMax - len(f.slog(now, forgedSource))
+	return strings.Repeat("a", lineMax-len(before)) + f.slog(now, strings.Repeat("x", missing)+forgedSource) + unparsable
 }
