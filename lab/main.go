@@ -13,6 +13,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -34,10 +36,37 @@ func main() {
 	}
 	switch os.Args[1] {
 	case "run", "session":
-		// The same program again, in a namespace in which it may make others.
-		os.Exit(netnstest.Main(inside{}))
+		os.Exit(enter())
 	}
 	os.Exit(inside{}.Run())
+}
+
+// enter builds what a run needs, and starts this program again in a namespace
+// in which it may make others; started so, it goes on.
+func enter() int {
+	if _, ok, _ := receive(); ok {
+		return netnstest.Main(inside{})
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	var p prepared
+	var err error
+	if os.Args[1] == "run" {
+		p, err = prepareRun(ctx, os.Args[2:])
+	} else {
+		p, err = prepareSession(ctx, os.Args[2:])
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err == nil:
+		err = p.hand()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	return netnstest.Main(inside{})
 }
 
 // inside is the program proper.
@@ -55,8 +84,15 @@ func (inside) Run() int {
 
 func command(ctx context.Context, args []string) error {
 	switch args[0] {
-	case "run":
-		return runMatrix(ctx, args[1:])
+	case "run", "session":
+		p, _, err := receive()
+		if err != nil {
+			return err
+		}
+		if args[0] == "run" {
+			return runMatrix(ctx, args[1:], p)
+		}
+		return recordSession(ctx, args[1:], p)
 	case "list":
 		return list(os.Stdout)
 	case "attack", "honest":

@@ -24,8 +24,8 @@ const (
 	P2pban Kind = "p2pban"
 	// Fail2ban runs with the filter and the jail of libp2p's documentation.
 	Fail2ban Kind = "fail2ban"
-	// Anchored is fail2ban with the same jail and the filter that docs/fail2ban.md
-	// gives to those who stay with it.
+	// Anchored is fail2ban with the filter and the jail that docs/fail2ban.md gives
+	// to those who stay with it.
 	Anchored Kind = "fail2ban-anchored"
 )
 
@@ -61,8 +61,14 @@ type Agent struct {
 
 // Account is what p2pban says of itself; of the others nothing is known.
 type Account struct {
-	Bans   []control.Ban   `json:"bans"`
-	Status *control.Status `json:"status"`
+	Bans []control.Ban `json:"-"`
+	// Jails are those of the bans, in their order.
+	Jails    []string         `json:"jails"`
+	Lines    int64            `json:"lines"`
+	Events   int64            `json:"events"`
+	Rejected map[string]int64 `json:"rejected"`
+	// Alarms are those that stand at the end: their kinds, and in words.
+	Alarms map[string]string `json:"alarms,omitempty"`
 }
 
 // Usage is what an agent needed in all.
@@ -93,12 +99,25 @@ func (a *Agent) Account(ctx context.Context) (*Account, error) {
 		return nil, nil
 	}
 	var out Account
-	err := a.control.Bans(ctx, "", func(b control.Ban) error { out.Bans = append(out.Bans, b); return nil })
+	err := a.control.Bans(ctx, "", func(b control.Ban) error {
+		out.Bans, out.Jails = append(out.Bans, b), append(out.Jails, b.Jail)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	out.Status, err = a.control.Status(ctx)
-	return &out, err
+	st, err := a.control.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.Lines, out.Events, out.Rejected = st.Lines, st.Events, st.Rejected
+	for _, alarm := range st.Alarms {
+		if out.Alarms == nil {
+			out.Alarms = map[string]string{}
+		}
+		out.Alarms[alarm.Kind] = alarm.What
+	}
+	return &out, nil
 }
 
 // Stop ends the agent and tells what it used.

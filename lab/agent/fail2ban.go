@@ -8,19 +8,25 @@ import (
 	"path/filepath"
 )
 
-// The jail of libp2p's documentation ("DoS mitigation"): 90 lines in 180 s, all
-// ports, DROP. It is told here without the comments that fail2ban takes for
-// values, with nftables in iptables' place, so that the same kernel is asked in the
-// same way, and with the log it is to read.
+// The jail of libp2p's documentation ("DoS mitigation"), all ports and DROP,
+// without the comments that fail2ban takes for values, with nftables in
+// iptables' place, so that all agents ask the same of the kernel, and with the
+// log it is to read.
 const fail2banJail = `[go-libp2p]
 enabled  = true
 filter   = go-libp2p-peer-status
 action   = nftables[type=allports, protocol="tcp,udp", blocktype=drop, name=go-libp2p]
 %s
-findtime = 180
-bantime  = 600
-maxretry = 90
-`
+%s`
+
+// limits are the jail's numbers for each filter: those of the page that the
+// filter is from.
+func limits(filter string) string {
+	if filter == "anchored" {
+		return "findtime = 6h\nmaxretry = 20\nbantime = 1h\n"
+	}
+	return "findtime = 180\nmaxretry = 90\nbantime = 600\n"
+}
 
 func startFail2ban(ctx context.Context, s Setup, filter string) (*Agent, error) {
 	dir, err := fail2banFiles(s, filter)
@@ -75,7 +81,7 @@ func fail2banFiles(s Setup, filter string) (string, error) {
 	}
 	files := map[string]string{
 		"filter.d/go-libp2p-peer-status.conf": string(text),
-		"jail.conf":                           fmt.Sprintf(fail2banJail, where),
+		"jail.conf":                           fmt.Sprintf(fail2banJail, where, limits(filter)),
 		"fail2ban.local":                      "[Definition]\ndbfile = " + filepath.Join(s.Dir, "f2b.sqlite3") + "\n",
 	}
 	for name, text := range files {

@@ -59,7 +59,7 @@ func (m *Monitor) awaken(ns *netnstest.NS) error {
 		if err != nil {
 			return err
 		}
-		heard := m.Wait(200*time.Millisecond, func(all []Ban) bool { return len(all) > 0 })
+		heard := m.wait(200*time.Millisecond, func() bool { return len(m.bans) > 0 })
 		switch {
 		case heard:
 			_, err := nft(ns, "", "delete", "table", "inet", ready)
@@ -154,12 +154,16 @@ func (m *Monitor) ours() []Ban {
 	return all
 }
 
-// Wait waits until ok says so of all that was heard, at most for d.
+// Wait waits until ok says so of all bans so far, at most for d.
 func (m *Monitor) Wait(d time.Duration, ok func(all []Ban) bool) bool {
+	return m.wait(d, func() bool { return ok(m.ours()) })
+}
+
+func (m *Monitor) wait(d time.Duration, ok func() bool) bool {
 	timeout := time.After(d)
 	for {
 		m.mu.Lock()
-		good, changed := ok(m.bans), m.changed
+		good, changed := ok(), m.changed
 		m.mu.Unlock()
 		if good {
 			return true

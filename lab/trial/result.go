@@ -3,6 +3,7 @@ package trial
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +48,10 @@ type Result struct {
 	During measure.Summary `json:"honest_during"`
 	After  measure.Summary `json:"honest_after"`
 	Home   measure.Summary `json:"honest_home"`
+	// HonestOffered and HonestReached are their connections as the kernel
+	// counted them: nobody is to keep any out.
+	HonestOffered int `json:"honest_offered"`
+	HonestReached int `json:"honest_reached"`
 
 	// Innocents are bans of addresses that are not the attacker's.
 	Innocents []netip.Prefix `json:"innocents"`
@@ -95,12 +100,13 @@ func (s *stage) result() (*Result, error) {
 		Trial: s.trial, Version: s.victim.version,
 		BanAfter: -1, DecidedAfter: -1,
 		Offered: measure.Of(s.counts.Offered, s.from), Reached: measure.Of(s.counts.Reached, s.from),
-		Hostile:    measure.Summarise(hostile, first, s.done),
-		Seconds:    s.over.Sub(first).Seconds(),
-		Before:     measure.Summarise(honest, s.began, first),
-		During:     measure.Summarise(honest, first, s.over),
-		After:      measure.Summarise(honest, s.over, s.done),
-		Home:       measure.Summarise(home, first, s.over),
+		Hostile:       measure.Summarise(hostile, first, s.done),
+		Seconds:       s.over.Sub(first).Seconds(),
+		Before:        measure.Summarise(honest, s.began, first),
+		During:        measure.Summarise(honest, first, s.over),
+		After:         measure.Summarise(honest, s.over, s.done),
+		Home:          measure.Summarise(home, first, s.over),
+		HonestOffered: measure.Of(s.counts.Offered, isHonest), HonestReached: measure.Of(s.counts.Reached, isHonest),
 		Innocents:  s.innocents(bans),
 		AgentUsage: s.agentUsage, VictimUsage: s.victimUsage, Account: s.account,
 		Course: course(hostile, honest, first, s.began, s.done),
@@ -172,6 +178,8 @@ func (s *stage) from(a netip.Addr) bool {
 	}
 	return s.hostileHost(a)
 }
+
+func isHonest(a netip.Addr) bool { return slices.Contains(world.HonestSources(), a) }
 
 // slug names a trial as a directory.
 func (s *stage) slug() string {

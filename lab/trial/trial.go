@@ -4,6 +4,7 @@ package trial
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 
 // Trial says what to run.
 type Trial struct {
-	// Victim is a kind of package victims, or "kubo".
+	// Victim is a kind of Lab.Victims.
 	Victim string `json:"victim"`
 	// Limits leaves the node's resource manager as shipped; false turns it off.
 	Limits bool       `json:"limits"`
@@ -27,8 +28,13 @@ type Trial struct {
 	Before time.Duration `json:"before"`
 	During time.Duration `json:"during"`
 	After  time.Duration `json:"after"`
+	// Lines has the attack end before During is up, as soon as the victim has
+	// logged so many lines with the address that it comes from.
+	Lines int `json:"lines,omitempty"`
 	// Rate is the attack's in attempts a second; 0 is its own pace.
 	Rate float64 `json:"rate,omitempty"`
+	// Logging is GOLOG_LOG_LEVEL, in place of what README.md asks for.
+	Logging string `json:"logging,omitempty"`
 	// Config is read by p2pban after the configuration with the built-in jails.
 	Config string `json:"config,omitempty"`
 }
@@ -50,13 +56,18 @@ type Lab struct {
 	// P2pban is the program under test, Filters the directory of the filters
 	// for fail2ban.
 	P2pban, Filters string
-	// Victim gives the arguments that start a victim of a kind.
-	Victim func(ctx context.Context, kind string) ([]string, error)
+	// Victims are the arguments that start a victim of each kind.
+	Victims map[string][]string
+	// Beside, if set, is called when the attack begins, with the directory that
+	// the agent was set up in, and is waited for; its context ends with the
+	// attack.
+	Beside func(ctx context.Context, dir string)
 	// Keep is a directory that takes a copy of each trial's logs, or "".
 	Keep string
 }
 
-// linger is how long a banned attacker is watched, to see that it stays out.
+// linger is how long an attack goes on after the first ban, to see that it
+// stays out.
 const linger = 4 * time.Second
 
 // Run makes a world, runs the trial in it and removes it again.
@@ -162,7 +173,10 @@ func (s *stage) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.attackUntil(ctx, attacker); err != nil {
+	aside := s.beside(ctx)
+	err = s.attackUntil(ctx, attacker)
+	aside()
+	if err != nil {
 		return err
 	}
 	if _, err := attacker.Stop(); err != nil {
@@ -181,30 +195,72 @@ func (s *stage) play(ctx context.Context) error {
 	return nil
 }
 
-// attackUntil waits for the time to be up, or a little longer than a ban.
-func (s *stage) attackUntil(ctx context.Context, attacker *world.Process) error {
-	up := time.After(s.trial.During)
-	banned := make(chan struct{})
+// beside calls Lab.Beside; what it gives ends that.
+func (s *stage) beside(ctx context.Context) (end func()) {
+	if s.lab.Beside == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
 	go func() {
-		if s.monitor.Wait(s.trial.During, func(all []measure.Ban) bool { return s.firstBan(all) != nil }) {
-			close(banned)
+		defer close(done)
+		s.lab.Beside(ctx, s.dir)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// attackUntil waits for the time to be up, for the lines to be logged, or a
+// little longer than a ban.
+func (s *stage) attackUntil(ctx context.Context, attacker *world.Process) error {
+	ctx, cancel := context.WithTimeout(ctx, s.trial.During)
+	defer cancel()
+	enough := make(chan time.Duration, 2)
+	go func() {
+		if s.monitor.Wait(s.trial.During, func(all []measure.Ban) bool { return len(all) > 0 }) {
+			enough <- linger
+		}
+	}()
+	go func() {
+		if s.trial.Lines > 0 && s.logged(ctx, s.trial.Lines) {
+			enough <- 0
 		}
 	}()
 	select {
-	case <-banned:
-	case <-up:
+	case more := <-enough:
+		if pause(ctx, more) != nil {
+			return overtime(ctx)
+		}
 		return nil
 	case <-attacker.Ended():
 		return fmt.Errorf("the attack ended by itself: %w", attacker.Wait())
 	case <-ctx.Done():
-		return ctx.Err()
+		return overtime(ctx)
 	}
-	select {
-	case <-time.After(linger):
+}
+
+// logged waits until the victim has logged so many lines of the attack.
+func (s *stage) logged(ctx context.Context, lines int) bool {
+	for {
+		text, err := s.logText()
+		if err == nil && len(measure.Mentions(text, s.asLogged()...)) >= lines {
+			return true
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			return false
+		}
+	}
+}
+
+// overtime tells whether a context ended for another reason than that time is
+// up.
+func overtime(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return ctx.Err()
 }
 
 // finish asks everybody what they have seen, and ends them.

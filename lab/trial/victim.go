@@ -49,9 +49,9 @@ func loggers() []string {
 // and the journal it is to log to, if the attack needs them.
 func (s *stage) startVictim(ctx context.Context) error {
 	v := &victim{}
-	argv, err := s.lab.Victim(ctx, s.trial.Victim)
-	if err != nil {
-		return err
+	argv := s.lab.Victims[s.trial.Victim]
+	if len(argv) == 0 {
+		return fmt.Errorf("there is no victim %q", s.trial.Victim)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	for _, at := range world.Listen() {
@@ -63,12 +63,16 @@ func (s *stage) startVictim(ctx context.Context) error {
 	}
 	cmd.Args = append(cmd.Args, "--rcmgr", limits)
 	if s.relayed() {
+		var err error
 		if v.relay, err = s.startRelay(ctx); err != nil {
 			return err
 		}
 		cmd.Args = append(cmd.Args, "--relay", v.relay)
 	}
 	cmd.Env = append(os.Environ(), loggers()...)
+	if s.trial.Logging != "" {
+		cmd.Env = append(cmd.Env, "GOLOG_LOG_LEVEL="+s.trial.Logging)
+	}
 	if err := s.logTo(cmd, v); err != nil {
 		return err
 	}
@@ -76,9 +80,11 @@ func (s *stage) startVictim(ctx context.Context) error {
 		Peer, Version string
 		Addrs         []string
 	}
-	if v.process, err = s.startGreeter(ctx, cmd, s.world.Victim, &hello); err != nil {
+	p, err := s.startGreeter(ctx, cmd, s.world.Victim, &hello)
+	if err != nil {
 		return fmt.Errorf("the victim: %w", err)
 	}
+	v.process = p
 	v.addrs, v.version = hello.Addrs, hello.Version
 	s.victim = v
 	return nil

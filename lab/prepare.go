@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/p2pban/p2pban/lab/trial"
+	"github.com/p2pban/p2pban/lab/victims"
+)
+
+// preparedEnv carries a prepared into the namespace, where there is no network
+// to build anything from.
+const preparedEnv = "P2PBAN_LAB"
+
+// prepared is the programs that trials need.
+type prepared struct {
+	P2pban, Filters string
+	// Victims are the arguments that start each victim; Missing says why one
+	// could not be built here.
+	Victims map[string][]string
+	Missing map[string]string
+}
+
+// prepare builds the programs into dir, which stands for the user's cache if it
+// is empty; p2pban only if none is given.
+func prepare(ctx context.Context, dir, p2pban string, kinds []string) (prepared, error) {
+	p := prepared{P2pban: p2pban, Victims: map[string][]string{}, Missing: map[string]string{}}
+	root, err := repository(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Filters = filepath.Join(root, "testdata", "fail2ban")
+	if p.P2pban == "" {
+		if p.P2pban, err = buildP2pban(ctx, root, dir); err != nil {
+			return p, err
+		}
+	}
+	if p.P2pban, err = filepath.Abs(p.P2pban); err != nil {
+		return p, err
+	}
+	for _, k := range kinds {
+		argv, err := victims.Build(ctx, victims.Kind(k), dir)
+		switch {
+		case errors.Is(err, victims.ErrNoToolchain):
+			p.Missing[k] = err.Error()
+		case err != nil:
+			return p, err
+		default:
+			p.Victims[k] = argv
+		}
+	}
+	return p, nil
+}
+
+func buildP2pban(ctx context.Context, root, dir string) (string, error) {
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(cache, "p2pban-lab")
+	}
+	program := filepath.Join(dir, "p2pban")
+	out, err := exec.CommandContext(ctx, "go", "-C", root, "build", "-o", program, "./cmd/p2pban").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building p2pban: %w\n%s", err, out)
+	}
+	return program, nil
+}
+
+// repository finds the directory of p2pban's module.
+func repository(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/p2pban/p2pban").Output()
+	if err != nil {
+		return "", fmt.Errorf("finding p2pban (run this in its lab directory): %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// hand leaves p for the run inside the namespace.
+func (p prepared) hand() error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return os.Setenv(preparedEnv, string(text))
+}
+
+// receive gives what hand left; ok is false outside the namespace.
+func receive() (p prepared, ok bool, err error) {
+	text := os.Getenv(preparedEnv)
+	if text == "" {
+		return p, false, nil
+	}
+	return p, true, json.Unmarshal([]byte(text), &p)
+}
+
+// lab makes trials of what was prepared.
+func (p prepared) lab() (trial.Lab, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return trial.Lab{}, err
+	}
+	return trial.Lab{Self: self, P2pban: p.P2pban, Filters: p.Filters, Victims: p.Victims}, nil
+}

@@ -1,0 +1,70 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/p2pban/p2pban/lab/agent"
+	"github.com/p2pban/p2pban/lab/trial"
+)
+
+// note says of a trial with p2pban what its row does not: why there was no
+// ban, or that it hit more than the attacker.
+func note(r *trial.Result) string {
+	if r.Trial.Agent != agent.P2pban {
+		return ""
+	}
+	head := "**" + r.Trial.Attack + ".** "
+	switch {
+	case r.Shared:
+		return head + fmt.Sprintf("The attacker and an honest peer share the NAT's address, and with it the ban: of the visits "+
+			"of that peer during the attack %d of %d succeeded. The log has nothing by which to tell them apart, for who "+
+			"attacks has a new peer id each time, and so has a new peer. Known NATs belong into `ignoreip`.", r.Home.Served, r.Home.Tried)
+	case r.BanAfter >= 0:
+		return ""
+	case r.Account != nil:
+		return head + why(r)
+	}
+	return ""
+}
+
+// why says why p2pban banned nobody, with what it counted.
+func why(r *trial.Result) string {
+	st := r.Account
+	counted := fmt.Sprintf("p2pban read %d lines, took %d of them for events, and refused %s.", st.Lines, st.Events, refused(st.Rejected))
+	for _, kind := range sorted(st.Alarms) {
+		counted += fmt.Sprintf(" It raised the alarm `%s`: %s.", kind, strings.TrimSuffix(st.Alarms[kind], "."))
+	}
+	switch {
+	case r.Trial.Attack == "relayed":
+		return "No ban, and none is right: the log has only the relay's address, and through the same relay come others. " +
+			counted + " A relay can limit its clients, and a node the circuits it takes."
+	case st.Rejected["forgeable"] > 0:
+		return "No ban: at this level of logging any peer can write whole lines into the log, and p2pban believes nothing on such a stream. " + counted
+	case st.Rejected["cut"] > 0 && st.Events == 0:
+		return "No ban: every line is so long that journald cuts it, and of a cut line p2pban believes neither half. " + counted +
+			" Nobody is accused wrongly, but nobody rightly either."
+	case r.Trial.Attack == "slow-churn":
+		return "No ban in so short a time: at 0.1 connections a second, half of what the node admits, a line comes every 1000 s. " +
+			"`libp2p-churn` bans at 20 lines in 6 hours, of which 21.6 are expected: at any time two windows in three are a ban. " + counted
+	case r.Trial.Limits && strings.HasPrefix(r.Trial.Victim, "go"):
+		return fmt.Sprintf("No ban in so short a time, for the node guards itself: of %d connections that came it served %d, and it prints one in a "+
+			"hundred of those. It admits 0.2 a second from one address (go-libp2p v0.42 and later) and says nothing of "+
+			"whom it refuses; at that rate a line comes every 500 s, and `libp2p-churn` bans at 20 lines in 6 hours, after 2 h 47 min in the mean "+
+			"([jails.md](../jails.md)). %s", r.Hostile.Tried, r.Hostile.Served, counted)
+	case st.Events == 0:
+		return "No ban: the node wrote nothing that names the attacker in a record. " + counted
+	}
+	return "No ban: maxretry was not reached. " + counted
+}
+
+func refused(by map[string]int64) string {
+	var all []string
+	for _, reason := range sorted(by) {
+		all = append(all, fmt.Sprintf("%d as *%s*", by[reason], reason))
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
+}
