@@ -44,13 +44,27 @@ func (b *bus) publish(e control.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for s := range b.subs {
-		if s.lost > 0 && s.offer(control.Event{Type: "lost", Time: time.Now(), Lost: s.lost}) {
-			s.lost = 0
-		}
+		s.tellLost()
 		if s.lost > 0 || !s.offer(e) {
 			s.lost++
 			b.lost++
 		}
+	}
+}
+
+// tellLost tells those who have lost events and have room again, for after a
+// burst nothing may follow that would do so.
+func (b *bus) tellLost() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for s := range b.subs {
+		s.tellLost()
+	}
+}
+
+func (s *subscriber) tellLost() {
+	if s.lost > 0 && s.offer(control.Event{Type: "lost", Time: time.Now(), Lost: s.lost}) {
+		s.lost = 0
 	}
 }
 

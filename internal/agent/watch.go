@@ -36,6 +36,7 @@ func (e *engine) watch(now time.Time) {
 		e.watchSource(now, s)
 	}
 	e.watchJails(now)
+	e.bus.tellLost()
 }
 
 func (e *engine) watchSource(now time.Time, s *source) {
