@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -164,8 +165,12 @@ func (g *gen) slog(kind, peer, err string) string {
 func (g *gen) golog(level, logger, caller, msg string) string {
 	at := g.at.Format("2006-01-02T15:04:05.000Z")
 	if g.Format == "json" {
-		quoted, _ := json.Marshal(msg)
-		return fmt.Sprintf(`{"level":%q,"ts":%q,"logger":%q,"caller":%q,"msg":%s}`, level, at, logger, caller, quoted)
+		// zap, unlike encoding/json by default, writes < > & as they are.
+		var quoted strings.Builder
+		e := json.NewEncoder(&quoted)
+		e.SetEscapeHTML(false)
+		e.Encode(msg)
+		return fmt.Sprintf(`{"level":%q,"ts":%q,"logger":%q,"caller":%q,"msg":%s}`, level, at, logger, caller, strings.TrimSuffix(quoted.String(), "\n"))
 	}
 	return at + "\t" + map[string]string{"info": "INFO", "debug": "DEBUG"}[level] + "\t" + logger + "\t" + caller + "\t" + msg
 }

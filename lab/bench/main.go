@@ -27,23 +27,41 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench: say with -dir where the logs go")
 		os.Exit(2)
 	}
-	out := strings.Builder{}
-	if err := bench(&out, *p2pban, *dir, *only, *rounds, *lines); err != nil {
+	if err := report(*p2pban, *dir, *only, *write, *rounds, *lines); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-	fmt.Print(out.String())
-	if *write != "" {
-		if err := os.WriteFile(*write, []byte(out.String()), 0o644); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
-	}
 }
 
-func bench(out *strings.Builder, p2pban, dir, only string, rounds, lines int) error {
+// report prints the tables, and writes them and the plot if asked to.
+func report(p2pban, dir, only, write string, rounds, lines int) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	var (
+		out strings.Builder
+		r   ratios
+	)
+	if write != "" {
+		fmt.Fprintf(&out, "<!-- written by lab/bench; do not edit -->\n\n![CPU of each program on each log, as a multiple of grep's](%s)\n\n", filepath.Base(plotPath(write)))
+	}
+	if err := bench(&out, &r, p2pban, dir, only, rounds, lines); err != nil {
+		return err
+	}
+	fmt.Print(out.String())
+	if write == "" {
+		return nil
+	}
+	if err := r.save(plotPath(write)); err != nil {
+		return err
+	}
+	return os.WriteFile(write, []byte(out.String()), 0o644)
+}
+
+func bench(out *strings.Builder, r *ratios, p2pban, dir, only string, rounds, lines int) error {
 	tools, missing := installed(p2pban)
-	fmt.Fprintf(out, "<!-- written by lab/bench; do not edit -->\n\n%s, %d lines a log, medians of %d rounds.\n\n", time.Now().Format(time.DateOnly), lines, rounds)
+	fmt.Fprintf(out, "%s, %d lines a log, medians of %d rounds.\n\n", time.Now().Format(time.DateOnly), lines, rounds)
 	for _, t := range tools {
 		fmt.Fprintf(out, "- %s: %s\n", t.Name, t.Version)
 	}
@@ -55,7 +73,7 @@ func bench(out *strings.Builder, p2pban, dir, only string, rounds, lines int) er
 		if only != "" && !strings.Contains(","+only+",", ","+w.Name+",") {
 			continue
 		}
-		if err := compare(out, tools, w, dir, rounds); err != nil {
+		if err := compare(out, r, tools, w, dir, rounds); err != nil {
 			return err
 		}
 	}
@@ -64,7 +82,7 @@ func bench(out *strings.Builder, p2pban, dir, only string, rounds, lines int) er
 
 // compare runs all tools on one workload, in turn in each round, so that what
 // else the machine does falls on all alike.
-func compare(out *strings.Builder, tools []tool, w workload, dir string, rounds int) error {
+func compare(out *strings.Builder, r *ratios, tools []tool, w workload, dir string, rounds int) error {
 	log := filepath.Join(dir, w.Name+".log")
 	short := w
 	short.Lines = min(w.Lines, slowLines)
@@ -83,7 +101,7 @@ func compare(out *strings.Builder, tools []tool, w workload, dir string, rounds 
 					continue
 				}
 			}
-			u, err := run(t, path, filepath.Join(dir, "output"))
+			u, err := usageOf(t, path, dir)
 			if err != nil {
 				return err
 			}
@@ -101,6 +119,7 @@ func compare(out *strings.Builder, tools []tool, w workload, dir string, rounds 
 		}
 		// A slow tool read a part of the log: its ratio is by line.
 		share := float64(w.Lines) / n
+		r.add(w.Name, t.Name, share*float64(u.cpu)/float64(grep.cpu))
 		fmt.Fprintf(out, "| %s | %s | %.2f | %.2f | %.3f | %.0f | %d |\n", w.Name, t.Name,
 			share*float64(u.cpu)/float64(grep.cpu), share*float64(u.wall)/float64(grep.wall), u.cpu.Seconds(), n/u.cpu.Seconds(), u.rss>>20)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,7 +16,9 @@ import (
 type tool struct {
 	Name    string
 	Version string
-	args    func(log string) []string
+	// args is its command; run measures what is more than a command.
+	args func(log string) []string
+	run  func(log, dir string) (usage, error)
 	// slow tools are run once, on the first slowLines lines.
 	slow bool
 }
@@ -41,6 +44,8 @@ func installed(p2pban string) (tools []tool, missing []string) {
 		{Name: "fail2ban-regex", Version: "--version", slow: true, args: func(log string) []string {
 			return []string{"fail2ban-regex", log, filter}
 		}},
+		{Name: "fail2ban", Version: "--version", slow: true, args: func(string) []string { return []string{"fail2ban-server"} }, run: runFail2ban},
+		{Name: "CrowdSec", Version: "-version", slow: true, args: func(string) []string { return []string{"crowdsec"} }, run: runCrowdSec},
 	}
 	for _, t := range all {
 		name := t.args("")[0]
@@ -54,21 +59,36 @@ func installed(p2pban string) (tools []tool, missing []string) {
 	return tools, missing
 }
 
+// version is the first line with a number of what a program says of itself.
 func version(name, flag string) string {
 	out, _ := exec.Command(name, flag).CombinedOutput()
-	first, _, _ := strings.Cut(string(out), "\n")
-	return strings.TrimSpace(first)
+	for line := range strings.Lines(string(out)) {
+		if strings.ContainsAny(line, "0123456789") {
+			if _, after, ok := strings.Cut(line, "version: "); ok {
+				line = after // CrowdSec puts the time before it
+			}
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
 }
 
-// run runs a tool on one processor and waits for it. Its output goes to a
-// file: grep stops at the first match when it is sent to /dev/null.
-func run(t tool, log, out string) (usage, error) {
+// usageOf lets a tool read a log; dir is for what it needs besides.
+func usageOf(t tool, log, dir string) (usage, error) {
+	if t.run != nil {
+		return t.run(log, dir)
+	}
+	return measure(t.args(log), filepath.Join(dir, "output"))
+}
+
+// measure runs a command on one processor and waits for it. Its output goes to
+// a file: grep stops at the first match when it is sent to /dev/null.
+func measure(args []string, out string) (usage, error) {
 	f, err := os.Create(out)
 	if err != nil {
 		return usage{}, err
 	}
 	defer f.Close()
-	args := t.args(log)
 	cmd := exec.Command("taskset", append([]string{"-c", "1", "nice", "-n", "5"}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = f, &stderr
