@@ -6,12 +6,20 @@ import (
 	"fmt"
 	"time"
 
+	vnetlink "github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// Verify reads back our rules and the given bans, or one that was installed
-// lately. It runs one program for each family and each ban.
+// Verify reads back our rules and the given bans, or some that were installed
+// lately. It runs one program for each family.
 func (t *IPTables) Verify(ctx context.Context, sample []Ban) error {
+	if err := t.verifyRules(ctx); err != nil {
+		return err
+	}
+	return t.verifyBans(ctx, sample)
+}
+
+func (t *IPTables) verifyRules(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.started {
@@ -26,53 +34,76 @@ func (t *IPTables) Verify(ctx context.Context, sample []Ban) error {
 			return fmt.Errorf("%w: %s has not the rules we made in table raw: %d stand", ErrGone, x.program, len(stand))
 		}
 	}
+	return nil
+}
+
+// verifyBans runs no program.
+func (t *IPTables) verifyBans(ctx context.Context, sample []Ban) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.started {
+		return errNotStarted
+	}
 	if len(sample) == 0 {
-		sample = t.sample.bans[:min(len(t.sample.bans), 1)]
+		sample = t.sample.bans
 	}
 	soon := t.options.now().Add(2 * time.Second)
 	for _, b := range sample {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if !b.Until.IsZero() && b.Until.Before(soon) {
 			continue
 		}
-		if err := t.verifyBan(ctx, b); err != nil {
+		if err := t.verifyBan(b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *IPTables) verifyBan(ctx context.Context, b Ban) error {
+func (t *IPTables) verifyBan(b Ban) error {
 	p, err := Clean(b.Prefix)
-	if err != nil {
+	if err != nil || !t.has(p) {
 		return err
 	}
-	_, err = execute(ctx, "", "ipset", "test", ipsetOf(p.Addr().Is6()), p.String())
-	if err == nil || errors.Is(err, ErrPermission) || ctx.Err() != nil {
-		return err
+	found, err := vnetlink.IpsetTest(ipsetOf(p.Addr().Is6()), &vnetlink.IPSetEntry{IP: p.Addr().AsSlice(), CIDR: uint8(p.Bits())})
+	if kind := errnoKind(err); err != nil && !errors.Is(kind, ErrGone) {
+		return kernelError("looking up "+p.String(), err)
 	}
-	return fmt.Errorf("%w: the ban of %s is not in the kernel: %v", ErrGone, p, err)
+	if err != nil || !found {
+		return fmt.Errorf("%w: the ban of %s is not in the kernel", ErrGone, p)
+	}
+	return nil
 }
 
-// legacyPollInterval is how often Watch looks where the kernel tells nothing:
-// two or three short programs each time.
-const legacyPollInterval = time.Second
+// setPollInterval is how often Watch looks where the kernel tells nothing: at
+// the sets always, and at the rules of the legacy variant, for which two short
+// programs are run.
+const setPollInterval = time.Second
 
 // Watch calls report for every disturbance until the context ends, and returns
 // its error. Where iptables is the nf_tables variant the kernel tells of lost
-// rules at once, else Watch looks every second. It also keeps bans alive that
-// are longer than an ipset timeout.
+// rules at once; an ipset that was emptied, and lost rules of the legacy
+// variant, are found within a second. It also keeps bans alive that are longer
+// than an ipset timeout.
 func (t *IPTables) Watch(ctx context.Context, report func(Disturbance)) error {
-	interval, l := legacyPollInterval, (*listener)(nil)
+	var l *listener
 	if t.variant == "nf_tables" {
-		interval = pollInterval
 		l = &listener{ports: &ownPorts{}, concerns: func(family byte, table string) bool {
 			return (family == unix.NFPROTO_IPV4 || family == unix.NFPROTO_IPV6) && table == "raw"
 		}}
 	}
-	return watch(ctx, interval, l, func(by string) {
+	var rulesSeen time.Time
+	return watch(ctx, setPollInterval, l, func(by string) {
 		// Our own changes are announced as iptables' as well, so only what is
 		// missing counts.
-		if err := t.Verify(ctx, nil); disturbed(err) {
+		err := t.verifyBans(ctx, nil)
+		if err == nil && (l == nil || by != "" || time.Since(rulesSeen) >= pollInterval) {
+			rulesSeen = time.Now()
+			err = t.verifyRules(ctx)
+		}
+		if disturbed(err) {
 			report(Disturbance{Err: err, By: by})
 		}
 		if err := t.rearm(ctx); err != nil && ctx.Err() == nil {
