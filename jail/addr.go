@@ -1,7 +1,9 @@
 package jail
 
 import (
+	"encoding/binary"
 	"net/netip"
+	"slices"
 )
 
 // shared are IPv6 ranges in which neighbouring addresses belong to strangers,
@@ -23,12 +25,20 @@ func hostPrefix(addr netip.Addr, bits int) netip.Prefix {
 		return whole
 	}
 	p, _ := addr.Prefix(bits) // bits is 32 to 128 and addr is IPv6: no error
-	for _, s := range shared {
-		if p.Overlaps(s) {
-			return whole
-		}
+	if overlapsShared(p) {
+		return whole
 	}
 	return p
+}
+
+// overlapsShared says whether an IPv6 prefix of 32 bits or more, or any IPv4
+// one, has an address in a shared range.
+func overlapsShared(p netip.Prefix) bool {
+	switch b := p.Addr().As16(); binary.BigEndian.Uint16(b[:]) {
+	case 0x64, 0x2001, 0x2002: // as all of them begin: few others need a closer look
+		return slices.ContainsFunc(shared[:], p.Overlaps)
+	}
+	return false
 }
 
 // network gives the network that a banned host widens to, IPv4 /24 or IPv6
@@ -42,10 +52,8 @@ func network(host netip.Prefix) (netip.Prefix, bool) {
 		return netip.Prefix{}, false
 	}
 	p := netip.PrefixFrom(host.Addr(), bits).Masked()
-	for _, s := range shared {
-		if p.Overlaps(s) {
-			return netip.Prefix{}, false
-		}
+	if overlapsShared(p) {
+		return netip.Prefix{}, false
 	}
 	return p, true
 }

@@ -84,6 +84,18 @@ func (p *banned) all() iter.Seq[*ban] {
 	}
 }
 
+// by gives the narrowest of these bans that a jail set, or nil.
+func (p *banned) by(j *jail) *ban {
+	for ; p != nil; p = p.wider {
+		for b := p.bans; b != nil; b = b.same {
+			if b.jail == j {
+				return b
+			}
+		}
+	}
+	return nil
+}
+
 // on gives every ban of exactly this prefix.
 func (p *prefixes) on(prefix netip.Prefix) iter.Seq[*ban] {
 	return func(yield func(*ban) bool) {

@@ -48,9 +48,9 @@ type hosts struct {
 	pow     uint64 // the largest power of two that is at most nbucket
 
 	oldest, newest [levels]hostID
-	// idle is when the oldest of the levels may begin to be idle, as far as
-	// that is known: 0 after one of them has changed.
-	idle instant
+	// last is at or before the last line of the oldest of a level: 0 when
+	// nobody has looked since it became the oldest.
+	last [levels]instant
 
 	windows     [][]window
 	usedWindows uint32 // handed out so far, counting the unused place 0
@@ -188,8 +188,7 @@ func (h *hosts) unlink(id hostID) {
 	if x.prev != 0 {
 		h.get(x.prev).next = x.next
 	} else if h.oldest[x.level] == id {
-		h.oldest[x.level] = x.next
-		h.idle = 0
+		h.oldest[x.level], h.last[x.level] = x.next, 0
 	}
 	if x.next != 0 {
 		h.get(x.next).prev = x.prev
@@ -211,8 +210,7 @@ func (h *hosts) touch(id hostID, level uint8) {
 	if x.prev != 0 {
 		h.get(x.prev).next = id
 	} else {
-		h.oldest[level] = id
-		h.idle = 0
+		h.oldest[level], h.last[level] = id, 0
 	}
 	h.newest[level] = id
 }

@@ -10,17 +10,16 @@ import (
 // jail is one jail at work. Every jail judges by itself: a host that one jail
 // has banned is still judged by the others.
 type jail struct {
-	cfg     Config
-	order   int // place in the configuration
-	ignore  *ignoreSet
-	hosts   hosts
-	events  int // lines in all windows
-	bans    banHeap
-	counts  Counts
-	sweepAt uint8 // level whose oldest host is looked at next
-	past    history
-	nets    networks
-	guard   guard
+	cfg    Config
+	order  int // place in the configuration
+	ignore *ignoreSet
+	hosts  hosts
+	events int // lines in all windows
+	bans   banHeap
+	counts Counts
+	past   history
+	nets   networks
+	guard  guard
 }
 
 func newJail(cfg Config, order int, seed maphash.Seed) (*jail, error) {
@@ -53,11 +52,9 @@ func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
 		j.counts.Late++
 		return nil
 	}
-	for b := range x.covering.all() {
-		if b.jail == j {
-			j.countBanned(b, x.line.at)
-			return nil
-		}
+	if b := x.covering.by(j); b != nil {
+		j.countBanned(b, x.line.at)
+		return nil
 	}
 	j.counts.Events++
 	line := x.line
@@ -219,14 +216,11 @@ func (s *Set) bound(j *jail) {
 // sweep clears away up to n hosts whose last line has left the window.
 func (s *Set) sweep(j *jail, n int) {
 	start := s.start(j)
-	if start <= j.hosts.idle {
-		return
-	}
-	idle := never
-	for looked := 0; looked < levels; looked++ {
-		for id := j.hosts.oldest[j.sweepAt]; id != 0; id = j.hosts.oldest[j.sweepAt] {
+	for level := range j.hosts.oldest {
+		for j.hosts.last[level] < start && j.hosts.oldest[level] != 0 {
+			id := j.hosts.oldest[level]
 			if last := j.lastLine(id); last >= start {
-				idle = min(idle, last)
+				j.hosts.last[level] = last
 				break
 			}
 			if n == 0 {
@@ -235,9 +229,7 @@ func (s *Set) sweep(j *jail, n int) {
 			j.forget(id)
 			n--
 		}
-		j.sweepAt = (j.sweepAt + 1) % levels
 	}
-	j.hosts.idle = idle
 }
 
 func (j *jail) lastLine(id hostID) instant {

@@ -80,25 +80,15 @@ func (s *Set) observe(x *sighting, ev *parser.Event) []Decision {
 	if x.changes != s.prefixes.changes {
 		s.cover(x)
 	}
-	if len(s.manual.bans) > 0 {
-		s.countManual(x)
+	// The jails judge a host that is banned by hand all the same.
+	if b := x.covering.by(s.manual); b != nil {
+		s.manual.countBanned(b, x.line.at)
 	}
 	s.seen.add(x.seen, s.clock)
 	for i := x.from; i < x.to; i++ {
 		out = append(out, s.judge(x, &s.places[i], ev)...)
 	}
 	return out
-}
-
-// countManual counts an event of a host that is banned by hand; the jails
-// judge it all the same.
-func (s *Set) countManual(x *sighting) {
-	for b := range x.covering.all() {
-		if b.jail == s.manual {
-			s.manual.countBanned(b, x.line.at)
-			return
-		}
-	}
 }
 
 // ahead is how many events ObserveAll makes ready before it judges them.

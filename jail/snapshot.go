@@ -24,7 +24,16 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Snapshot gives everything that decides what happens next: the clock, the
 // windows, the bans with their evidence, the earlier bans and the guard, but
 // neither the configuration nor the Counts. Restore takes it back.
-func (s *Set) Snapshot() []byte {
+func (s *Set) Snapshot() []byte { return s.SnapshotPausing(func() {}) }
+
+// pauseEvery is after how many hosts or bans SnapshotPausing pauses: some
+// milliseconds.
+const pauseEvery = 1024
+
+// SnapshotPausing is Snapshot for a Set whose owner has others to answer: that
+// of a million hosts takes seconds. It calls pause now and then, which may look
+// at the Set and must not change it.
+func (s *Set) SnapshotPausing(pause func()) []byte {
 	e := &encoder{b: make([]byte, 0, s.snapshotSize())}
 	e.b = append(e.b, snapshotMagic...)
 	e.uint(snapshotVersion)
@@ -33,7 +42,7 @@ func (s *Set) Snapshot() []byte {
 	e.distinct(&s.seen)
 	e.count(len(s.jails) + 1)
 	for _, j := range s.all() {
-		e.jail(j, s.clock)
+		e.jail(j, s.clock, pause)
 	}
 	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b, castagnoli))
 }
@@ -48,7 +57,13 @@ func (s *Set) snapshotSize() int {
 	return n
 }
 
-func (e *encoder) jail(j *jail, clock instant) {
+func (e *encoder) jail(j *jail, clock instant, pause func()) {
+	n := 0
+	one := func() {
+		if n++; n%pauseEvery == 0 {
+			pause()
+		}
+	}
 	e.string(j.cfg.Name)
 	e.count(j.cfg.IPv6Prefix)
 	e.strings(j.cfg.Rules)
@@ -56,11 +71,13 @@ func (e *encoder) jail(j *jail, clock instant) {
 	for level := range levels {
 		for id := j.hosts.oldest[level]; id != 0; id = j.hosts.get(id).next {
 			e.host(j, id, clock)
+			one()
 		}
 	}
 	e.count(len(j.bans))
 	for _, b := range j.bans {
 		e.ban(b)
+		one()
 	}
 	e.count(len(j.past.heap))
 	for _, p := range j.past.heap {

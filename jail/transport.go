@@ -57,8 +57,13 @@ func parsePort(s string) (port uint16, rest string) {
 // hash, among transports[from:to].
 func transportIndex(rest string, from, to int) uint8 {
 	for i := from; i < to; i++ {
+		if rest == transports[i][len("tcp"):] { // as most are, and cheaper to see
+			return uint8(i)
+		}
+	}
+	for i := from; i < to; i++ {
 		after, ok := strings.CutPrefix(rest, transports[i][len("tcp"):])
-		if ok && (after == "" || strings.HasPrefix(after, "/p2p/") || strings.HasPrefix(after, "/certhash/")) {
+		if ok && (strings.HasPrefix(after, "/p2p/") || strings.HasPrefix(after, "/certhash/")) {
 			return uint8(i)
 		}
 	}
