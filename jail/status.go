@@ -30,20 +30,25 @@ func (s *Set) Host(addr netip.Addr) []HostStatus {
 	addr = addr.Unmap().WithZone("")
 	var out []HostStatus
 	for _, j := range s.all() {
-		st := HostStatus{Jail: j.cfg.Name, Prefix: s.hostPrefix(j, addr), Allowed: j.cfg.MaxRetry}
-		st.EarlierBans = j.past.earlier(st.Prefix, s.clock)
+		st := s.status(j, s.hostPrefix(j, addr))
 		for b := range s.prefixes.covering(netip.PrefixFrom(addr, addr.BitLen())) {
 			if b.jail == j {
 				d := b.Decision
 				st.Ban = &d
 			}
 		}
-		j.describe(&st, s.start(j))
 		if st.Failures > 0 || st.EarlierBans > 0 || st.Ban != nil {
 			out = append(out, st)
 		}
 	}
 	return out
+}
+
+// status is what one jail knows of a host, but for its ban.
+func (s *Set) status(j *jail, p netip.Prefix) HostStatus {
+	st := HostStatus{Jail: j.cfg.Name, Prefix: p, Allowed: j.cfg.MaxRetry, EarlierBans: j.past.earlier(p, s.clock)}
+	j.describe(&st, s.start(j))
+	return st
 }
 
 // describe fills in what the host's window shows from start on.
