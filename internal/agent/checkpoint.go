@@ -45,7 +45,7 @@ func (e *engine) checkpoint() state.Checkpoint {
 	for name, c := range e.cursors {
 		cursors[name] = c
 	}
-	return state.Checkpoint{Clock: e.jails.Clock(), Cursors: cursors, Snapshot: e.jails.Snapshot()}
+	return state.Checkpoint{Clock: e.jails.Clock(), Cursors: cursors, Snapshot: e.jails.SnapshotPausing(e.answer)}
 }
 
 // takeCheckpoint takes a checkpoint, unless the last one is not written yet. It

@@ -34,7 +34,7 @@ var _ control.Daemon = (*desk)(nil)
 // Status gathers counters; it lists nothing.
 func (d *desk) Status(ctx context.Context) (*control.Status, error) {
 	var s *control.Status
-	err := d.engine.ask(ctx, func() { s = d.engine.status() })
+	err := d.engine.look(ctx, func() { s = d.engine.status() })
 	return s, err
 }
 

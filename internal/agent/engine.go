@@ -27,6 +27,8 @@ const (
 	// catchUpMax bounds how long the wall clock is held back at the start, while
 	// the sources read what was logged before.
 	catchUpMax = time.Minute
+	// answerEvery is after how many lines of a batch those who look are answered.
+	answerEvery = 64
 )
 
 // engine owns the jails. Every line, every request and every tick goes through
@@ -51,6 +53,7 @@ type engine struct {
 
 	batches  chan sources.Batch // from the sources; never closed
 	requests chan func()        // from control and enforcers; never closed
+	looks    chan func()        // requests that change nothing; never closed
 
 	// pending holds decisions that the enforcers have and that are not saved and
 	// told yet.
@@ -89,6 +92,7 @@ func (e *engine) Run(ctx context.Context) error {
 	defer ticker.Stop()
 	lastCheckpoint := e.now()
 	for {
+		e.answer()
 		batches := e.batches
 		if len(e.pending) >= maxPending {
 			batches = nil // the log is the buffer
@@ -102,6 +106,8 @@ func (e *engine) Run(ctx context.Context) error {
 		case b := <-batches:
 			e.batch(ctx, b)
 		case f := <-e.requests:
+			f()
+		case f := <-e.looks:
 			f()
 		case toSave <- job:
 			e.handed(job)
@@ -123,10 +129,28 @@ func (e *engine) Run(ctx context.Context) error {
 }
 
 // ask runs f on the engine's goroutine and waits until it has run.
-func (e *engine) ask(ctx context.Context, f func()) error {
+func (e *engine) ask(ctx context.Context, f func()) error { return send(ctx, e.requests, f) }
+
+// look is ask for what changes nothing: it needs not wait until a batch is
+// judged or a checkpoint taken, which under a flood are tenths of a second.
+func (e *engine) look(ctx context.Context, f func()) error { return send(ctx, e.looks, f) }
+
+// answer lets those who look have their answers now.
+func (e *engine) answer() {
+	for {
+		select {
+		case f := <-e.looks:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+func send(ctx context.Context, to chan<- func(), f func()) error {
 	done := make(chan struct{})
 	select {
-	case e.requests <- func() { f(); close(done) }:
+	case to <- func() { f(); close(done) }:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -147,7 +171,10 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 	now := e.now()
 	r := src.reader(b.Stream)
 	var decisions []jail.Decision
-	for _, l := range b.Lines {
+	for i, l := range b.Lines {
+		if i%answerEvery == answerEvery-1 {
+			e.answer()
+		}
 		src.lastLine = now
 		ev, ok := r.read(l, now)
 		src.flow.note(&l, &r.result, now)

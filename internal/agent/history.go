@@ -62,7 +62,7 @@ func (r *recentHosts) add(a netip.Addr) {
 // order of their failures would have to be kept by every event.
 func (d *desk) Nearest(ctx context.Context, limit int) ([]control.HostStatus, error) {
 	var out []control.HostStatus
-	err := d.engine.ask(ctx, func() { out = d.engine.nearest(limit) })
+	err := d.engine.look(ctx, func() { out = d.engine.nearest(limit) })
 	return out, err
 }
 

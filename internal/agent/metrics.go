@@ -33,7 +33,7 @@ func listenMetrics(c config.Metrics) (l net.Listener, err error) {
 // snapshot is what a scrape shows, taken in one request to the engine.
 func (e *engine) snapshot(ctx context.Context) (*metrics.Snapshot, error) {
 	var s *metrics.Snapshot
-	err := e.ask(ctx, func() { s = e.count() })
+	err := e.look(ctx, func() { s = e.count() })
 	return s, err
 }
 
