@@ -53,8 +53,8 @@ const (
 // Attempt is one connection tried.
 type Attempt struct {
 	At time.Time `json:"at"`
-	// Local and Remote are IP:port of the two ends; Local is empty when no
-	// socket was bound.
+	// Local and Remote are IP:port of the two ends. Without a connection Local
+	// is the source with port 0, or empty where that was the kernel's choice.
 	Local   string  `json:"local"`
 	Remote  string  `json:"remote"`
 	Outcome Outcome `json:"outcome"`

@@ -1,20 +1,49 @@
 package attack
 
 import (
+	"context"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 func TestChurn(t *testing.T) {
 	n := startNode(t)
-	for _, from := range []netip.Addr{hostile, hostile6} {
+	for _, c := range []struct {
+		attack string
+		from   netip.Addr
+		rate   float64
+	}{
+		{"churn", hostile, 0},
+		{"churn", hostile6, 0},
+		{"nat-mix", hostile, 0},
+		{"slow-churn", hostile, 400}, // what it is for, but in time for a test
+	} {
 		p := n.params()
-		p.Sources = []netip.Addr{from}
-		line, attempts := n.until(t, "churn", p,
+		p.Sources, p.Rate = []netip.Addr{c.from}, c.rate
+		line, attempts := n.until(t, c.attack, p,
 			contains("msg=CANONICAL_PEER_STATUS", "/tcp/", "connection_status=established", "dir=inbound"), nil)
-		accuses(t, line, "go-libp2p/connection", from)
+		accuses(t, line, "go-libp2p/connection", c.from)
 		if served(attempts) == 0 {
-			t.Errorf("of %d attempts from %s none was served: %+v", len(attempts), from, attempts[:1])
+			t.Errorf("%s from %s: of %d attempts none was served: %+v", c.attack, c.from, len(attempts), attempts[:1])
 		}
+	}
+}
+
+// TestSlowChurnIsSlow gives it time for many attempts of churn's and sees one.
+func TestSlowChurnIsSlow(t *testing.T) {
+	n := startNode(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var got []Attempt
+	err := slowChurn().Run(ctx, n.params(), func(a Attempt) {
+		got = append(got, a)
+		time.AfterFunc(2*time.Second, cancel)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0].Outcome != Served {
+		t.Errorf("in two seconds and a little: %+v, want one attempt, served", got)
 	}
 }

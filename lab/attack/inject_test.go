@@ -7,7 +7,7 @@ import (
 )
 
 // injected is how many lines with forged text a test looks at.
-const injected = 20
+const injected = 8
 
 // TestInjections has each text of an attacker's own in a real node's log, and
 // p2pban never take it for the node's.

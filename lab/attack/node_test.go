@@ -107,7 +107,7 @@ type node struct {
 
 var addHosts sync.Once
 
-func startNode(t *testing.T, env ...string) *node {
+func addHostsOnce(t *testing.T) {
 	t.Helper()
 	netnstest.Require(t)
 	addHosts.Do(func() {
@@ -117,6 +117,11 @@ func startNode(t *testing.T, env ...string) *node {
 		}
 		netnstest.Here(t).AddAddrs("lo", all...)
 	})
+}
+
+func startNode(t *testing.T, env ...string) *node {
+	t.Helper()
+	addHostsOnce(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), "GOLOG_LOG_LEVEL=info", nodeEnv+"="+strings.Join([]string{
 		"/ip4/" + nodeAddr.String() + "/tcp/0",

@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -43,6 +44,9 @@ func pace(ctx context.Context, p Params, targets []target, each func(Attempt), d
 		t := targets[n%len(targets)]
 		g.Go(func() error {
 			a := Attempt{At: time.Now(), Remote: t.addr.String()}
+			if t.source.IsValid() {
+				a.Local = netip.AddrPortFrom(t.source, 0).String()
+			}
 			err := do(ctx, t, n, &a)
 			if err != nil && ctx.Err() != nil {
 				return nil // cut short by the end, it says nothing of the node
