@@ -13,8 +13,8 @@ import (
 )
 
 const topLong = `Show what goes on, live in the terminal, until you press ^C: alarms first, then
-what the logs bring, the jails, the firewall, the hosts nearest to a ban (of
-those whose events came last), and the latest decisions.
+what the logs bring, the jails, the firewall, the hosts nearest to a ban, and
+the latest decisions.
 
 --once prints one frame and ends; it need not be a terminal.`
 

@@ -47,7 +47,6 @@ type engine struct {
 	alarms    alarms
 	watched   map[string]watched // by jail
 	leaks     chan leak          // to diagnose; holds one
-	recent    recentHosts
 	saves     saves
 	notify    notifier
 
@@ -180,7 +179,6 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 		src.flow.note(&l, &r.result, now)
 		if ok {
 			src.lastEvent = now
-			e.recent.add(ev.Host)
 			decisions = append(decisions, e.jails.Observe(*ev)...)
 		}
 	}

@@ -261,28 +261,6 @@ func TestNoteAllocates(t *testing.T) {
 	}
 }
 
-func TestRecentHosts(t *testing.T) {
-	var r recentHosts
-	n := len(r.ring)
-	for i := range n + 10 {
-		r.add(honest) // who comes again does not push others out
-		r.add(addrOf(i))
-	}
-	if len(r.in) != n {
-		t.Errorf("%d hosts are remembered, want %d", len(r.in), n)
-	}
-	if _, ok := r.in[addrOf(n+9)]; !ok {
-		t.Error("the latest host is forgotten")
-	}
-	if _, ok := r.in[addrOf(0)]; ok {
-		t.Error("the first host is still remembered")
-	}
-	i := 0
-	if allocs := testing.AllocsPerRun(100, func() { r.add(addrOf(1000 + i)); i++ }); allocs > 0 {
-		t.Errorf("%v allocations a host", allocs)
-	}
-}
-
 func BenchmarkNote(b *testing.B) {
 	for name, text := range map[string]string{"ordinary": "an ordinary line", "event": canonical(established)} {
 		b.Run(name, func(b *testing.B) {

@@ -250,8 +250,9 @@ type Daemon interface {
 	// History gives past decisions, newest first, at most limit: about target,
 	// networks around it and hosts in it, or all if target is empty.
 	History(ctx context.Context, target string, limit int) ([]Past, error)
-	// Nearest gives at most limit hosts with failures in a window, of those
-	// seen lately, the one that is nearest to its ban first.
+	// Nearest gives at most limit hosts with failures in a window, the one that
+	// is nearest to its ban first. Of more than 1000 hosts in a jail it looks at
+	// those that were nearest at their last event.
 	Nearest(ctx context.Context, limit int) ([]HostStatus, error)
 	// Bans calls yield for each ban in force, of one jail if named, by prefix.
 	Bans(ctx context.Context, jail string, yield func(Ban) error) error
