@@ -44,7 +44,11 @@ func (e *engine) watchSource(now time.Time, s *source) {
 	if state := s.state(st); state != stateReading {
 		what = fmt.Sprintf("source %s: %s", s.spec.Name, state)
 	}
-	e.alarms.set(now, "source", s.spec.Name, what, "`p2pban check` says what is missing; reading begins by itself once it is there")
+	fix := "`p2pban check` says what is missing; reading begins by itself once it is there"
+	if s.isStdin() {
+		fix = "what wrote it has ended: start both again; bans stand meanwhile"
+	}
+	e.alarms.set(now, "source", s.spec.Name, what, fix)
 	for _, r := range s.risks.Info() {
 		e.alarms.set(now, "forgeable", s.spec.Name+" "+r.Name, forgeable(s, r), "close the hole: "+r.Setting)
 	}
