@@ -174,6 +174,7 @@ func (c *checker) units(ctx context.Context, about string, spec config.Source, r
 			c.add(Trouble, about, err.Error(), "`systemctl list-units --type=service` shows what there is")
 		}
 	}
+	c.journalLimit(ctx, about, spec)
 	o := journalOptions(spec)
 	o.Since = time.Now().Add(-checkSince)
 	j, err := sources.NewJournal(o)

@@ -222,7 +222,7 @@ func (f *flow) suppression(now time.Time, name string, count uint64) (what, fix 
 		return "", ""
 	}
 	return fmt.Sprintf("source %s: journald threw %d messages away because the node logged faster than its rate limit; who attacks in them is not seen", name, count),
-		"raise the limit: install 50-p2pban.conf, which comes with p2pban (packaging/journald), in /etc/systemd/journald.conf.d/ and run `systemctl restart systemd-journald`"
+		raiseLimit
 }
 
 // roughly writes a duration as people say it.
