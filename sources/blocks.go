@@ -30,7 +30,8 @@ func SplitLine(text string) Line {
 }
 
 // ReadFileBlocks iterates over the same lines as ReadFile, as Blocks. A Block
-// and all strings in it are valid until the next one is asked for.
+// and all strings in it are valid until the next but one is asked for, so that
+// one can be read while the one before is still looked at.
 func ReadFileBlocks(path string) iter.Seq2[Block, error] {
 	return func(yield func(Block, error) bool) {
 		f, err := os.Open(path)
@@ -48,7 +49,7 @@ func ReadFileBlocks(path string) iter.Seq2[Block, error] {
 			yield(Block{}, fmt.Errorf("reading %s: %w", path, err))
 			return
 		}
-		b := blocks{r: r, buf: make([]byte, chunkBytes), frames: true}
+		b := blocks{r: r, buf: make([]byte, chunkBytes), spare: make([]byte, chunkBytes), frames: true}
 		b.run(func(b Block, err error) bool {
 			if err != nil {
 				err = fmt.Errorf("reading %s: %w", path, err)
@@ -61,7 +62,7 @@ func ReadFileBlocks(path string) iter.Seq2[Block, error] {
 // ReadBlocks iterates over the same lines as Read, as Blocks.
 func ReadBlocks(r io.Reader) iter.Seq2[Block, error] {
 	return func(yield func(Block, error) bool) {
-		b := blocks{r: r, buf: make([]byte, chunkBytes)}
+		b := blocks{r: r, buf: make([]byte, chunkBytes), spare: make([]byte, chunkBytes)}
 		b.run(yield)
 	}
 }
@@ -71,6 +72,8 @@ type blocks struct {
 	r   io.Reader
 	buf []byte
 	n   int // bytes of buf in use
+	// spare held the block before, which may still be looked at.
+	spare []byte
 	// long is the line that did not fit into buf, while it lasts.
 	long splitter
 	// frames is set while the first line may prove to have a container's frame.
@@ -117,6 +120,9 @@ func (b *blocks) give(yield func(Block, error) bool) bool {
 	whole := bytes.LastIndexByte(data, '\n') + 1
 	if whole > 0 && !b.giveText(data[:whole], yield) {
 		return false
+	}
+	if whole > 0 {
+		b.buf, b.spare = b.spare, b.buf
 	}
 	b.n = copy(b.buf, data[whole:])
 	if b.n == len(b.buf) {

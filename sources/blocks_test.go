@@ -61,13 +61,12 @@ func TestBlocksAreTheSameLines(t *testing.T) {
 	}
 }
 
+// blockLines gives the lines of each block when the one after it has come.
 func blockLines(t *testing.T, blocks func(func(Block, error) bool)) []string {
 	var got []string
-	for b, err := range blocks {
-		if err != nil {
-			t.Fatal(err)
-		}
-		for text := b.Text; text != ""; {
+	var before Block
+	take := func() {
+		for text := before.Text; text != ""; {
 			line, rest, ok := strings.Cut(text, "\n")
 			if !ok {
 				t.Fatalf("a block ends without a newline: %.40q", line)
@@ -75,9 +74,17 @@ func blockLines(t *testing.T, blocks func(func(Block, error) bool)) []string {
 			got = append(got, fmt.Sprint(SplitLine(line)))
 			text = rest
 		}
-		for _, l := range b.Lines {
+		for _, l := range before.Lines {
 			got = append(got, fmt.Sprint(l))
 		}
 	}
+	for b, err := range blocks {
+		if err != nil {
+			t.Fatal(err)
+		}
+		take()
+		before = b
+	}
+	take()
 	return got
 }

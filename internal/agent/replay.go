@@ -106,7 +106,8 @@ type lane struct {
 	first time.Time
 	tried int
 	last  string
-	batch []parser.Event
+	// batch is being filled; spare is the one given last, which is being judged.
+	batch, spare []parser.Event
 }
 
 // batchEvents is how many events are judged together: enough for the jails to
@@ -117,14 +118,16 @@ const batchEvents = 512
 // firstLines is how many lines are tried for the time a capture begins.
 const firstLines = 100
 
-// events gives the capture's events in batches. A batch is valid until the next
-// one is asked for.
+// events gives the capture's events in batches, at the end of each block one
+// even if it is empty. A batch is valid until the next one is asked for, and
+// the next one can be made meanwhile: the blocks that their events share memory
+// with are valid as long.
 func (l *lane) events() iter.Seq[[]parser.Event] {
 	return func(yield func([]parser.Event) bool) {
 		give := func() bool {
 			batch := l.batch
-			l.batch = l.batch[:0]
-			return len(batch) == 0 || yield(batch)
+			l.batch, l.spare = l.spare[:0], l.batch
+			return yield(batch)
 		}
 		read := func(line sources.Line) bool {
 			if ev, ok := l.reader.read(line, time.Time{}); ok {
@@ -137,7 +140,6 @@ func (l *lane) events() iter.Seq[[]parser.Event] {
 				l.err = fmt.Errorf("reading %s: %w", l.capture.Name, err)
 				return
 			}
-			// The events share the block's memory: none may outlive it.
 			if !l.block(b, read) || !give() {
 				return
 			}

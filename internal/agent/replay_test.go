@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -46,8 +47,10 @@ func replayed(t *testing.T, files ...string) string {
 }
 
 // A log that was cut into several files line by line, each line into any one of
-// them, is judged as the log is: no two lines are of one time.
+// them, is judged as the log is, by several processors as by one: no two lines
+// are of one time.
 func TestReplayMerges(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(11, 12))
 	write := func(name string, lines []string) string {
@@ -64,7 +67,10 @@ func TestReplayMerges(t *testing.T) {
 		at = at.Add(time.Millisecond * time.Duration(1+r.IntN(20)))
 		line := fmt.Sprintf("time=%s level=INFO source=/x/swarm_listen.go:168 msg=CANONICAL_PEER_STATUS peer=\"\" addr=/ip4/203.0.113.%d/tcp/%d sample_rate=100 handshake_failure=tls err=EOF\n",
 			at.Format("2006-01-02T15:04:05.000Z"), 1+r.IntN(1+r.IntN(250)), 1024+i)
-		if i > 0 && i%100 == 0 {
+		switch {
+		case i%5000 == 4999: // blocks without an event
+			line = strings.Repeat("an ordinary line\n", 20_000)
+		case i%100 == 99:
 			line = "an ordinary line\n"
 		}
 		lines = append(lines, line)
@@ -77,6 +83,10 @@ func TestReplayMerges(t *testing.T) {
 	whole := replayed(t, write("whole.log", lines))
 	if n := strings.Count(whole, "\n"); n < 20 {
 		t.Fatalf("only %d decisions:\n%s", n, whole)
+	}
+	runtime.GOMAXPROCS(4)
+	if got := replayed(t, filepath.Join(dir, "whole.log")); got != whole {
+		t.Fatalf("by four processors:\n%s\nby one:\n%s", got, whole)
 	}
 	for range 3 {
 		var files []string

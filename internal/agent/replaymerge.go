@@ -2,18 +2,48 @@ package agent
 
 import (
 	"iter"
+	"runtime"
 	"slices"
 	"time"
 
 	"github.com/p2pban/p2pban/parser"
 )
 
+// ahead iterates over what seq gives while another processor, if there is one,
+// makes the next of it. seq runs as it would without: one element after another.
+func ahead[T any](seq iter.Seq[T]) iter.Seq[T] {
+	if runtime.GOMAXPROCS(0) == 1 {
+		return seq
+	}
+	return func(yield func(T) bool) {
+		made, enough := make(chan T), make(chan struct{})
+		go func() {
+			defer close(made)
+			for v := range seq {
+				select {
+				case made <- v:
+				case <-enough:
+					return
+				}
+			}
+		}()
+		for v := range made {
+			if !yield(v) {
+				close(enough)
+				for range made { // seq must have ended when ahead has
+				}
+				return
+			}
+		}
+	}
+}
+
 // merge hands out the events of all lanes, the one with the earliest time
 // first, and of equals that of the earlier lane. A lane's time is the latest so
 // far: a stray old line must not hold its file back.
 func merge(lanes []*lane, each func([]parser.Event) error) error {
 	if len(lanes) == 1 {
-		for batch := range lanes[0].events() {
+		for batch := range ahead(lanes[0].events()) {
 			if err := each(batch); err != nil {
 				return err
 			}
@@ -22,7 +52,7 @@ func merge(lanes []*lane, each func([]parser.Event) error) error {
 	}
 	var heads []*head
 	for i, l := range lanes {
-		next, stop := iter.Pull(l.events())
+		next, stop := iter.Pull(ahead(l.events()))
 		defer stop()
 		h := &head{lane: i, next: next}
 		if h.more() {
@@ -68,9 +98,16 @@ type head struct {
 	next   func() ([]parser.Event, bool)
 }
 
-func (h *head) more() (ok bool) {
-	if h.events, ok = h.next(); ok {
-		h.at = later(h.at, h.events[0].Time)
+// more gets the next events; false when there are none.
+func (h *head) more() bool {
+	for {
+		var ok bool
+		if h.events, ok = h.next(); !ok {
+			return false
+		}
+		if len(h.events) > 0 {
+			h.at = later(h.at, h.events[0].Time)
+			return true
+		}
 	}
-	return ok
 }
