@@ -188,6 +188,24 @@ func TestSmallSocketBuffers(t *testing.T) {
 	stands(t, b, want...)
 }
 
+// The kernel's answers to a large change do not fit a small buffer: the change
+// may stand or not, which is told as an error that is tried again.
+func TestLostAnswers(t *testing.T) {
+	b := newNFTables(t, Options{})
+	mustInit(t, b)
+	if err := b.sender.socket.SetReadBuffer(1); err != nil { // the least there is
+		t.Fatal(err)
+	}
+	want := until(hosts(200_000), in(time.Hour))
+	err := b.Apply(context.Background(), Change{Set: want})
+	if !errors.Is(err, ErrBusy) || !errors.Is(err, unix.ENOBUFS) {
+		t.Errorf("600 answers into the smallest buffer: %v, want ErrBusy by ENOBUFS", err)
+	}
+	mustInit(t, b, want[:1000]...)
+	mustApply(t, b, Change{Set: mixed()})
+	stands(t, b, append(mixed(), want[:1000]...)...)
+}
+
 func TestFullSet(t *testing.T) {
 	b := newNFTables(t, Options{})
 	mustInit(t, b)

@@ -46,7 +46,7 @@ const connected = 1<<1 | 1<<2 | 1<<3 | 1<<4 | 1<<5 | 1<<8 | 1<<9 | 1<<11
 func KillSockets(ctx context.Context, netns string, prefixes []netip.Prefix) (int, error) {
 	conn, err := dialSockDiag(netns)
 	if err != nil {
-		return 0, kernelError("opening a socket diagnostics socket", err)
+		return 0, err
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(netlinkTimeout)); err != nil {
@@ -78,15 +78,17 @@ func KillSockets(ctx context.Context, netns string, prefixes []netip.Prefix) (in
 }
 
 func dialSockDiag(netns string) (*netlink.Conn, error) {
-	if netns == "" {
-		return netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	var config netlink.Config
+	if netns != "" {
+		f, err := os.Open(netns) // anew each time: a restarted container is another one
+		if err != nil {
+			return nil, fmt.Errorf("the node's network namespace: %w", err)
+		}
+		defer f.Close()
+		config.NetNS = int(f.Fd())
 	}
-	f, err := os.Open(netns) // anew each time: a restarted container is another one
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{NetNS: int(f.Fd())})
+	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &config)
+	return conn, kernelError("opening a socket diagnostics socket", err)
 }
 
 // SocketStats says what Options.KillSockets did.

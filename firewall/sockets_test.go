@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -127,7 +129,7 @@ func TestKillSocketsOfAContainer(t *testing.T) {
 	b = newNFTables(t, Options{KillSockets: true, NodeNetNS: "/proc/0/ns/net"})
 	mustInit(t, b, mixed()...)
 	stands(t, b, mixed()...)
-	if s := b.Sockets(); s.Err == nil {
-		t.Error("the namespace does not exist, and no error is told")
+	if s := b.Sockets(); !errors.Is(s.Err, os.ErrNotExist) || errors.Is(s.Err, ErrGone) || !strings.Contains(s.Err.Error(), "/proc/0/ns/net") {
+		t.Errorf("the namespace does not exist: %v, want that and its name", s.Err)
 	}
 }

@@ -200,7 +200,14 @@ func (e *Enforcer) take() firewall.Change {
 	return c
 }
 
+// socketKiller is a backend that can destroy the sockets of banned hosts.
+type socketKiller interface{ Sockets() firewall.SocketStats }
+
 func (e *Enforcer) applied(n int) {
+	var sockets firewall.SocketStats
+	if k, ok := e.backend.(socketKiller); ok {
+		sockets = k.Sockets() // here and not in Status, which must not wait for the backend
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.status.Healthy && e.status.Error != "" {
@@ -210,6 +217,10 @@ func (e *Enforcer) applied(n int) {
 	e.status.Healthy, e.status.Error = true, ""
 	e.status.Applied += int64(n)
 	e.status.LastApplied = &now
+	e.status.SocketsKilled, e.status.SocketError = sockets.Killed, ""
+	if sockets.Err != nil {
+		e.status.SocketError = sockets.Err.Error()
+	}
 }
 
 // failed notes an error; what the kernel holds is unknown now, so the next

@@ -31,6 +31,12 @@ func (e *engine) watch(now time.Time) {
 			what = fmt.Sprintf("bans can't be brought to %s: %s", st.Backend, st.Error)
 		}
 		e.alarms.set(now, "firewall", st.Backend, what, f.hint())
+		what = ""
+		if st.SocketError != "" {
+			what = "the running connections of banned hosts can't be destroyed; their packets are dropped all the same: " + st.SocketError
+		}
+		e.alarms.set(now, "firewall", st.Backend+" sockets", what,
+			"[firewall] node_netns must be the namespace of the node that runs now, and one that is not ours takes CAP_SYS_ADMIN; or set kill_sockets = false")
 	}
 	for _, s := range e.sources {
 		e.watchSource(now, s)

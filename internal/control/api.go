@@ -162,6 +162,10 @@ type FirewallStatus struct {
 	Applied     int64      `json:"applied"`
 	Repaired    int64      `json:"repaired"`
 	LastApplied *time.Time `json:"last_applied"`
+	// SocketsKilled is how many connections of banned hosts were destroyed, and
+	// SocketError why the last attempt failed, where kill_sockets asks for it.
+	SocketsKilled uint64 `json:"sockets_killed,omitempty"`
+	SocketError   string `json:"socket_error,omitempty"`
 }
 
 // BanRequest is the body of POST /v1/ban.

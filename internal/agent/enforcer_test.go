@@ -1,0 +1,236 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/p2pban/p2pban/firewall"
+)
+
+// brokenDoor is a backend that fails as it is told, and keeps what it is given.
+type brokenDoor struct {
+	mu     sync.Mutex
+	errs   []error     // of the next calls, one each
+	called []time.Time // when Init or Apply was called
+	bans   map[netip.Prefix]time.Time
+	closed bool
+}
+
+func (d *brokenDoor) next() error {
+	d.called = append(d.called, time.Now())
+	if len(d.errs) == 0 {
+		return nil
+	}
+	err := d.errs[0]
+	d.errs = d.errs[1:]
+	return err
+}
+
+func (d *brokenDoor) Init(_ context.Context, bans []firewall.Ban) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.next(); err != nil {
+		return err
+	}
+	d.bans = map[netip.Prefix]time.Time{}
+	for _, b := range bans {
+		d.bans[b.Prefix] = b.Until
+	}
+	return nil
+}
+
+func (d *brokenDoor) Apply(_ context.Context, c firewall.Change) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.next(); err != nil {
+		return err
+	}
+	for _, p := range c.Lift {
+		delete(d.bans, p)
+	}
+	for _, b := range c.Set {
+		d.bans[b.Prefix] = b.Until
+	}
+	return nil
+}
+
+func (d *brokenDoor) List(context.Context) ([]firewall.Ban, error) { return nil, nil }
+
+func (d *brokenDoor) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	return nil
+}
+
+// truth is the bans in force, as the engine would give them.
+type truth struct {
+	mu   sync.Mutex
+	bans map[netip.Prefix]time.Time
+	e    *Enforcer
+}
+
+func (tr *truth) inForce(context.Context) ([]firewall.Ban, error) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.e.forget()
+	var out []firewall.Ban
+	for p, until := range tr.bans {
+		out = append(out, firewall.Ban{Prefix: p, Until: until})
+	}
+	return out, nil
+}
+
+// want bans hosts or lifts their bans, as the engine does.
+func (tr *truth) want(ban bool, hosts ...int) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	wishes := map[netip.Prefix]wish{}
+	for _, n := range hosts {
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(n)}), 32)
+		until := time.Now().Add(time.Hour)
+		wishes[p] = wish{ban: ban, until: until}
+		if delete(tr.bans, p); ban {
+			tr.bans[p] = until
+		}
+	}
+	tr.e.Want(wishes)
+}
+
+// running starts an enforcer over a door, inside a synctest bubble.
+func running(t *testing.T, d *brokenDoor) *truth {
+	t.Helper()
+	tr := &truth{bans: map[netip.Prefix]time.Time{}}
+	tr.e = newEnforcer("broken", d, slog.New(slog.DiscardHandler), tr.inForce)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- tr.e.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil || !d.closed {
+			t.Errorf("Run ended with %v; the door is closed: %v", err, d.closed)
+		}
+	})
+	synctest.Wait()
+	return tr
+}
+
+func (tr *truth) same(t *testing.T, d *brokenDoor) {
+	t.Helper()
+	if fmt.Sprint(tr.bans) != fmt.Sprint(d.bans) {
+		t.Errorf("in force are %v, the door has %v", tr.bans, d.bans)
+	}
+}
+
+// TestFailingDoor refuses for a while. It is tried again, more and more seldom
+// but never less than every half minute; status says what is wrong and what to
+// do; what was wished meanwhile, lifts too, is there once it works.
+func TestFailingDoor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &brokenDoor{}
+		tr := running(t, d)
+		tr.want(true, 1, 2, 3)
+		synctest.Wait()
+		tr.same(t, d)
+
+		const failures = 15
+		began := len(d.called)
+		for range failures {
+			d.errs = append(d.errs, fmt.Errorf("the kernel: %w", firewall.ErrFull))
+		}
+		tr.want(true, 4)
+		synctest.Wait()
+		tr.want(true, 5, 6)
+		tr.want(false, 1)
+		synctest.Wait()
+		s := tr.e.Status()
+		if s.Healthy || s.Error != "the kernel: the firewall takes no more bans" || s.Waiting != 3 || tr.e.hint() == "" {
+			t.Errorf("while it fails: %+v, hint %q; want its error, 3 waiting and a hint", s, tr.e.hint())
+		}
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if len(d.errs) > 0 {
+			t.Fatalf("%d of %d failures after ten minutes: it is not tried again", failures-len(d.errs), failures)
+		}
+		for i, pause := range pauses(d.called[began:]) {
+			want := min(firstBackoff<<i, maxBackoff)
+			if pause != want {
+				t.Errorf("pause %d is %v, want %v", i, pause, want)
+			}
+		}
+		tr.same(t, d)
+		if s := tr.e.Status(); !s.Healthy || s.Error != "" || s.Waiting != 0 {
+			t.Errorf("once it works: %+v", s)
+		}
+
+		// The next failure begins with a short pause again.
+		began = len(d.called)
+		d.errs = []error{firewall.ErrBusy}
+		tr.want(false, 2, 4)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if p := pauses(d.called[began:]); len(p) != 1 || p[0] != firstBackoff {
+			t.Errorf("after a later failure it waited %v, want %v", p, firstBackoff)
+		}
+		tr.same(t, d)
+	})
+}
+
+func pauses(at []time.Time) (out []time.Duration) {
+	for i := 1; i < len(at); i++ {
+		out = append(out, at[i].Sub(at[i-1]))
+	}
+	return out
+}
+
+// TestDoorsFailAlone has two doors, one of which never works.
+func TestDoorsFailAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken, good := &brokenDoor{}, &brokenDoor{}
+		for range 1000 {
+			broken.errs = append(broken.errs, errors.New("out of order"))
+		}
+		a, b := running(t, broken), running(t, good)
+		for n := range 50 {
+			a.want(true, n)
+			b.want(true, n)
+			synctest.Wait()
+		}
+		b.same(t, good)
+		if s := b.e.Status(); !s.Healthy || s.Waiting != 0 {
+			t.Errorf("the good door: %+v", s)
+		}
+		if s := a.e.Status(); s.Healthy || s.Waiting > 50 {
+			t.Errorf("the broken door: %+v; want it ill, with at most one wish a prefix", s)
+		}
+	})
+}
+
+// TestFloodCollapses wishes the same few hosts in and out while the door is
+// busy: what is left is one wish for each, the last.
+func TestFloodCollapses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &brokenDoor{errs: []error{firewall.ErrBusy}}
+		tr := running(t, d) // its first Init failed: it pauses
+		for range 1000 {
+			tr.want(true, 1, 2, 3)
+			tr.want(false, 2)
+		}
+		if s := tr.e.Status(); s.Waiting != 3 {
+			t.Errorf("%d wishes wait, want one for each of 3 hosts", s.Waiting)
+		}
+		time.Sleep(firstBackoff)
+		synctest.Wait()
+		tr.same(t, d)
+		if len(d.bans) != 2 {
+			t.Errorf("%d bans stand, want 2", len(d.bans))
+		}
+	})
+}
