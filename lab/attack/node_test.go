@@ -43,7 +43,7 @@ const nodeEnv = "P2PBAN_LAB_TEST_NODE"
 const relayEnv = "P2PBAN_LAB_TEST_RELAY"
 
 // patience is how long a test waits for what must come.
-const patience = 100 * time.Second
+const patience = 4 * time.Minute
 
 func TestMain(m *testing.M) {
 	if listen := os.Getenv(nodeEnv); listen != "" {
