@@ -142,7 +142,8 @@ func (r *fileReader) send(ctx context.Context, b Batch) error {
 func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) error {
 	r.f.update(func(s *Stats) { s.Truncations++ })
 	r.f.opts.Log.Debug("file emptied", "path", c.path, "read", g.pos)
-	all := listRotated(c.path)
+	known := g.known() // a copy of g has g's first line
+	all := listRotated(c.path, known...)
 	p := place{id: g.id, first: g.first, tail: fingerprint(g.recent), at: g.pos}
 	for i, file := range all {
 		cp := p.open(file, false)
@@ -161,7 +162,7 @@ func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) err
 		}
 		break
 	}
-	g.restart(newestMark(listRotated(c.path)))
+	g.restart(newestMark(listRotated(c.path, known...)))
 	return nil
 }
 

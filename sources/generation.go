@@ -51,8 +51,8 @@ type generation struct {
 	// before at.
 	first, tail string
 	// after is the newest file rotated away from the path when this one was
-	// begun.
-	after *mark
+	// begun. The lookout reads it too.
+	after atomic.Pointer[mark]
 	lines splitter
 	// hole is set while a file read from its beginning gave only NUL bytes: a
 	// writer that does not append leaves them when its file is emptied.
@@ -100,6 +100,17 @@ func (e *notRegularError) Error() string {
 		return fmt.Sprintf("%s is a named pipe, which can't be followed: feed it to standard input", e.path)
 	}
 	return fmt.Sprintf("%s is not a regular file", e.path)
+}
+
+// known is what is known of the order of the files of the path, old to new.
+func (g *generation) known() (known []mark) {
+	if m := g.after.Load(); m != nil {
+		known = append(known, *m)
+	}
+	if g.first != "" {
+		known = append(known, mark{Ino: g.id.ino, First: g.first})
+	}
+	return known
 }
 
 func (g *generation) close() {
@@ -195,7 +206,7 @@ func (g *generation) passed(at int64, before []byte) {
 // had begun goes on there (its writer knows nothing of it), but what was
 // between may be lost: it is Cut.
 func (g *generation) restart(after *mark) {
-	g.after = after
+	g.after.Store(after)
 	g.pos, g.recent, g.first, g.tail, g.encoded, g.hole = 0, nil, "", "", nil, true
 	g.at.Store(0)
 	g.lines.broken = g.lines.length > 0

@@ -125,7 +125,7 @@ func (l *lookout) openWhole(after mark, files []rotated, present string, known m
 			g.close()
 			continue
 		}
-		g.after = &mine
+		g.after.Store(&mine)
 		gens = append(gens, g)
 	}
 	return gens

@@ -43,7 +43,16 @@ func (f *File) wants(path string) bool {
 
 // resumePath opens the generations of one path, old to new.
 func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
-	all := listRotated(path)
+	var known []mark
+	for _, e := range entries {
+		if e.After != nil {
+			known = append(known, *e.After)
+		}
+		if e.First != "" {
+			known = append(known, mark{Ino: e.Ino, First: e.First})
+		}
+	}
+	all := listRotated(path, known...)
 	found := make([]*generation, len(all)+1) // in the order of all, then path itself
 	var unread []rotated
 	begun := 1 + lastBegun(entries)
@@ -64,7 +73,8 @@ func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
 			if g != nil && (i == len(all) || found[i] != nil) {
 				g.close()
 			} else if g != nil {
-				g.after, found[i] = e.After, g
+				g.after.Store(e.After)
+				found[i] = g
 			}
 			continue
 		}
@@ -78,7 +88,7 @@ func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
 		if found[i] != nil {
 			found[i].close() // taken for an empty one
 		}
-		g.after = e.After
+		g.after.Store(e.After)
 		found[i], unread = g, nil
 		if i < len(all) {
 			unread = newerThan(all, i)

@@ -56,6 +56,12 @@ func TestResume(t *testing.T) {
 			appendTo(t, path+".1", third)
 			appendTo(t, path, fourth)
 		}, slices.Concat(secondLines, thirdLines, fourthLines)},
+		{"renamed to a higher number, older ones lie there", func(t *testing.T, path string) {
+			appendTo(t, path, second)
+			must(t, os.Rename(path, path+".3"))
+			appendTo(t, path+".4", third)
+			appendTo(t, path, fourth)
+		}, slices.Concat(secondLines, thirdLines, fourthLines)},
 		{"renamed by date, an older one lies there", func(t *testing.T, path string) {
 			appendTo(t, path+"-20260101", "older\n")
 			appendTo(t, path, second)

@@ -74,9 +74,11 @@ func atoi(digits string) (n int) {
 	return n
 }
 
-// listRotated returns the files rotated away from the log at path, old to new.
-// If path is a symbolic link, they stand beside what it points at.
-func listRotated(path string) []rotated {
+// listRotated returns the files rotated away from the log at path, old to new
+// as far as their names tell; known are some of them, or of what was, old to
+// new, by which orient knows better. If path is a symbolic link, they stand
+// beside what it points at.
+func listRotated(path string, known ...mark) []rotated {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
@@ -93,7 +95,66 @@ func listRotated(path string) []rotated {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b rotated) int { return strings.Compare(a.order, b.order) })
+	orient(all, known)
 	return all
+}
+
+// orient turns the numbered files of all round where the numbers count up: most
+// rotation gives the newest the lowest (log.1), some the highest. Names don't
+// tell which, but the files do of which we know that one came before the other.
+// A zero mark is of before all files.
+func orient(all []rotated, known []mark) {
+	from := slices.IndexFunc(all, rotated.numbered)
+	if from < 0 {
+		return
+	}
+	numbered := all[from:]
+	if end := slices.IndexFunc(numbered, func(r rotated) bool { return !r.numbered() }); end >= 0 {
+		numbered = numbered[:end]
+	}
+	first := -1 // where the oldest file that we know of stands
+	for k, m := range known {
+		i := indexOf(numbered, m)
+		switch {
+		case i < 0:
+			continue
+		case first < 0 && k > 0 && known[k-1] == (mark{}):
+			// Nothing is older than this one.
+			if i > 0 && i == len(numbered)-1 {
+				slices.Reverse(numbered)
+			}
+			return
+		case first < 0:
+			first = i
+		case i != first:
+			if i < first {
+				slices.Reverse(numbered)
+			}
+			return
+		}
+	}
+}
+
+func (r rotated) numbered() bool { return strings.HasPrefix(r.order, "index ") }
+
+// indexOf finds the file with a mark; -1 if it is gone. Logs may all begin with
+// the same line, so the inode decides where it can.
+func indexOf(all []rotated, m mark) int {
+	if m.First == "" {
+		return -1
+	}
+	byContent := -1
+	for i, r := range all {
+		got, err := r.mark()
+		if err != nil || got.First != m.First {
+			continue
+		}
+		byContent = i
+		if got.Ino == m.Ino {
+			break
+		}
+	}
+	return byContent
 }
 
 // newerThan returns those of all that were rotated away later than the one at
@@ -149,21 +210,11 @@ func newerThanMark(all []rotated, m mark) []rotated {
 	if m == (mark{}) {
 		return all
 	}
-	byContent := -1
-	for i, r := range all {
-		got, err := r.mark()
-		if err != nil || got.First != m.First {
-			continue
-		}
-		byContent = i
-		if got.Ino == m.Ino {
-			break // logs may all begin with the same line
-		}
-	}
-	if byContent < 0 {
+	i := indexOf(all, m)
+	if i < 0 {
 		return all
 	}
-	return newerThan(all, byContent)
+	return newerThan(all, i)
 }
 
 // place is where reading stopped: the content to look for.

@@ -140,6 +140,10 @@ func (s *scan) mark(g *generation, path string) {
 // the last one known, they are read first.
 func (s *scan) add(path string, c *chain, g *generation) {
 	gens := []*generation{g}
+	var known []mark
+	if c != nil {
+		known = knownBefore(path, c.gens[len(c.gens)-1])
+	}
 	switch {
 	case c != nil && len(c.gens) > 0:
 		if s.l.began { // else resume has looked
@@ -152,7 +156,7 @@ func (s *scan) add(path string, c *chain, g *generation) {
 			s.trouble[path] = err.Error()
 		}
 	}
-	g.after = newestMark(listRotated(path))
+	g.after.Store(newestMark(listRotated(path, known...)))
 	for _, g := range gens {
 		s.l.watchFile(g)
 		s.known[g.id] = g
@@ -167,7 +171,7 @@ func (s *scan) add(path string, c *chain, g *generation) {
 // known and before g.
 func (s *scan) between(path string, c *chain, g *generation) []*generation {
 	last := c.gens[len(c.gens)-1]
-	all := listRotated(path)
+	all := listRotated(path, knownBefore(path, last)...)
 	i := slices.IndexFunc(all, func(r rotated) bool {
 		info, err := os.Stat(r.path)
 		return err == nil && idOf(info) == last.id
@@ -176,6 +180,23 @@ func (s *scan) between(path string, c *chain, g *generation) []*generation {
 		return nil
 	}
 	return s.l.openWhole(*newestMark(all[:i+1]), newerThan(all, i), firstLine(g.fd), s.known)
+}
+
+// knownBefore is what is known of the order of the files of path: what was there
+// before the last one, and that one if it was rotated away.
+func knownBefore(path string, last *generation) (known []mark) {
+	if m := last.after.Load(); m != nil {
+		known = append(known, *m)
+	}
+	for _, r := range listRotated(path) {
+		if info, err := os.Stat(r.path); err != nil || idOf(info) != last.id {
+			continue
+		}
+		if m, err := r.mark(); err == nil {
+			known = append(known, m)
+		}
+	}
+	return known
 }
 
 // watch watches directories in which a name on the way may change. What can't
