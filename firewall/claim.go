@@ -128,6 +128,18 @@ func (n *NFTables) claimTable() error {
 		}
 		n.claim, n.options.comment = c, c.comment
 	}
+	return n.heeds(n.claim)
+}
+
+// Owned reports, as an ErrOwned, that a process that set Options.Exclusive
+// keeps our table now: Init with it would be refused.
+func (n *NFTables) Owned() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.heeds(&claim{})
+}
+
+func (n *NFTables) heeds(c *claim) error {
 	var stands tableInfo
 	err := n.ask(func(conn *netlink.Conn) (err error) {
 		stands, err = getTable(conn)
@@ -139,5 +151,5 @@ func (n *NFTables) claimTable() error {
 	if err != nil {
 		return kernelError("reading the table", err)
 	}
-	return n.claim.heeds(stands.comment)
+	return c.heeds(stands.comment)
 }

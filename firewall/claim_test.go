@@ -34,6 +34,9 @@ func TestOneKeepsTheTable(t *testing.T) {
 		t.Errorf("a second Init: %v; want ErrOwned with this process's pid and command", err)
 	}
 	stands(t, first, ban)
+	if err := second.Owned(); !errors.Is(err, ErrOwned) {
+		t.Errorf("Owned: %v, want ErrOwned", err)
+	}
 	mustInit(t, first, ban) // its own claim keeps nobody out
 	if err := first.Verify(ctx, []Ban{ban}); err != nil {
 		t.Error(err)
@@ -53,6 +56,9 @@ func TestOneKeepsTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	stands(t, first, ban)
+	if err := first.Owned(); err != nil {
+		t.Errorf("Owned, when nobody keeps the table: %v", err)
+	}
 	mustInit(t, first)
 	stands(t, first)
 }

@@ -51,9 +51,25 @@ func (c *checker) door(ctx context.Context, d door) {
 	case !mayAdminNet():
 		c.add(Trouble, about, "it answers, but this user may not change it", firewall.Hint(firewall.ErrPermission))
 	case d.name == "nftables":
+		c.owner(ctx, about, d.backend)
 		c.selfTest(ctx, about)
 	default:
 		c.add(OK, about, "it answers", "")
+	}
+}
+
+// owner looks whether another daemon than that of this configuration keeps the
+// table, which would keep this one from starting.
+func (c *checker) owner(ctx context.Context, about string, b firewall.Backend) {
+	n, ok := b.(*firewall.NFTables)
+	if !ok {
+		return
+	}
+	if _, err := control.NewClient(c.cfg.Daemon.Socket).Status(ctx); err == nil {
+		return // it runs, so the table is its own
+	}
+	if err := n.Owned(); err != nil {
+		c.add(Trouble, about, err.Error(), firewall.Hint(err))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,12 @@ func TestDaemonOfAnotherState(t *testing.T) {
 	err = Run(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard})
 	if !errors.Is(err, firewall.ErrOwned) || !strings.Contains(fmt.Sprint(err), fmt.Sprintf("pid %d", os.Getpid())) || !strings.Contains(fmt.Sprint(err), "stop one") {
 		t.Errorf("the second ended with %v; want ErrOwned, the other's pid and what to do", err)
+	}
+	found := Check(t.Context(), cfg)
+	if !slices.ContainsFunc(found, func(f Finding) bool {
+		return f.Level == Trouble && f.About == "firewall nftables" && strings.Contains(f.What, fmt.Sprintf("pid %d", os.Getpid()))
+	}) {
+		t.Errorf("check found %+v; want whose the table is", found)
 	}
 	if s, err := first.client.Status(t.Context()); err != nil || !s.Firewall.Healthy || s.Firewall.Repaired != 0 || !inKernel(t, hostile.String()) {
 		t.Errorf("the first: %+v, %v; want it undisturbed", s, err)
