@@ -75,9 +75,9 @@ func prints(needles []string) []print {
 			for k := range printLen {
 				often *= common[n[at+k]]
 			}
-			// A word of many needles stands in many other lines of such nodes.
+			// A word of more than one needle stands in many other lines too.
 			if often < least {
-				often *= float64(strings.Count(all, lower[at:at+printLen]))
+				often *= math.Pow(float64(strings.Count(all, lower[at:at+printLen])), 2)
 			}
 			if often < least {
 				best, least = at, often
