@@ -48,6 +48,7 @@ type hosts struct {
 	pow     uint64 // the largest power of two that is at most nbucket
 
 	oldest, newest [levels]hostID
+	ahead          lookahead
 	// last is at or before the last line of the oldest of a level: 0 when
 	// nobody has looked since it became the oldest.
 	last [levels]instant

@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -71,5 +72,31 @@ func BenchmarkDefaultJails(b *testing.B) {
 			}
 			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/lines, "cpu-ns/event")
 		})
+	}
+}
+
+// TestObserveAllDecidesAsObserve: the same events, one by one and many at once,
+// through tables that grow, empty and ban.
+func TestObserveAllDecidesAsObserve(t *testing.T) {
+	for _, distinct := range []bool{false, true} {
+		a, b := mustSet(t, Defaults()...), mustSet(t, Defaults()...)
+		r := rand.New(rand.NewPCG(3, 3))
+		for events := mix(40_000, 5_000, distinct); len(events) > 0; {
+			n := min(1+r.IntN(1000), len(events))
+			var one []Decision
+			for _, ev := range events[:n] {
+				one = append(one, a.Observe(ev)...)
+			}
+			if x, y := essence(one), essence(b.ObserveAll(events[:n])); x != y {
+				t.Fatalf("%d events before the end: one by one\n%sat once\n%s", len(events), x, y)
+			}
+			events = events[n:]
+		}
+		if !bytes.Equal(a.Snapshot(), b.Snapshot()) {
+			t.Error("the snapshots differ")
+		}
+		if c, _ := a.Counts("libp2p-handshake"); (c.Bans > 0) == distinct || c.Hosts < 1000 {
+			t.Errorf("the events test too little: %+v", c)
+		}
 	}
 }

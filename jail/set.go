@@ -36,10 +36,10 @@ type Set struct {
 	// seed is that of every jail's hash table, so that a host's hash serves
 	// all that judge it by the same prefix.
 	seed maphash.Seed
-	// places is used again by each event.
-	places []place
+	// next are events made ready, places theirs; both are used again.
 	next   [ahead]sighting
-	warmth hostID
+	places []place
+	warmth hostID // see warm
 }
 
 // route is one jail that counts a rule, and the rule's place in that jail.

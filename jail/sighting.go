@@ -26,10 +26,12 @@ type place struct {
 	route
 	key  key
 	hash uint64
-	id   hostID // when it was looked up; 0 if it was not tracked
+	// id is the host as warm finds it, or 0; split and leaves are others that
+	// judging it will touch.
+	id, split, leaves hostID
 }
 
-// prepare makes an event ready.
+// prepare makes an event ready, and its places the last of s.places.
 func (s *Set) prepare(x *sighting, ev *parser.Event) {
 	n := len(s.places)
 	*x = sighting{host: ev.Host.Unmap().WithZone(""), from: n, to: n}

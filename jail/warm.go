@@ -8,6 +8,7 @@ func (s *Set) warm(ready []sighting) {
 	for i := range s.places {
 		p := &s.places[i]
 		p.id = *p.jail.hosts.bucket(p.hash)
+		p.jail.hosts.ahead = lookahead{leaving: p.jail.hosts.oldest[0]}
 	}
 	for i := range ready {
 		if c := ready[i].covering; c != nil {
@@ -27,17 +28,59 @@ func (s *Set) warm(ready []sighting) {
 		}
 	}
 	for i := range s.places {
-		if p := &s.places[i]; p.id != 0 {
-			p.id = p.jail.hosts.along(p.id, p.key)
-			sum += p.jail.hosts.neighbours(p.id)
+		p := &s.places[i]
+		p.id = p.jail.hosts.along(p.id, p.key)
+		sum += p.jail.hosts.neighbours(p.id)
+		if p.id == 0 {
+			p.split = p.jail.hosts.nextSplit()
 		}
+		p.leaves = p.jail.hosts.nextLeaving(ready[len(ready)-1].line.at - instant(p.jail.cfg.FindTime))
 	}
 	for i := range s.places {
-		if p := &s.places[i]; p.id != 0 {
+		p := &s.places[i]
+		if p.id != 0 {
 			sum += p.jail.hosts.ends(p.id)
+		}
+		if p.split != 0 {
+			sum += p.jail.hosts.get(p.split).chain
+		}
+		if p.leaves != 0 {
+			sum += p.jail.hosts.get(p.leaves).chain
 		}
 	}
 	s.warmth = sum
+}
+
+// lookahead is how far warm has looked into what new hosts and the clock will
+// do to a table.
+type lookahead struct {
+	splits  uint64 // buckets
+	leaving hostID // the next that may be idle
+}
+
+// nextSplit reads the bucket that one more new host will split.
+func (h *hosts) nextSplit() hostID {
+	n, pow := h.nbucket+h.ahead.splits, h.pow
+	if n >= 2*pow {
+		pow *= 2
+	}
+	h.ahead.splits++
+	return h.buckets[(n-pow)>>chunkBits][(n-pow)&(chunkSize-1)]
+}
+
+// nextLeaving reads the bucket of one more of the hosts that are idle once
+// windows begin at start.
+func (h *hosts) nextLeaving(start instant) hostID {
+	if h.ahead.leaving == 0 {
+		return 0
+	}
+	x := h.get(h.ahead.leaving)
+	if x.first.at >= start {
+		h.ahead.leaving = 0
+		return 0
+	}
+	h.ahead.leaving = x.next
+	return *h.bucket(x.key().hash(h.seed))
 }
 
 // neighbours reads what moving a host in its list touches, and its window.
