@@ -91,7 +91,7 @@ func openState(path string, log *slog.Logger) (*state.Store, state.Saved, error)
 // build makes everything and starts nothing.
 func build(ctx context.Context, o Options, store *state.Store, saved state.Saved) (a *agent, err error) {
 	cfg := o.Config
-	protected := findProtected(o.Log)
+	protected := findProtected(finders, nil, o.Log)
 	jails, dropped, err := restoreJails(cfg.Jails, jail.Options{Protected: protected}, saved, o.Log)
 	if err != nil {
 		return nil, err

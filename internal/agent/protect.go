@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // Pace of looking for the addresses to protect: at once when the kernel tells
@@ -23,29 +22,31 @@ const (
 	protectSettle = 200 * time.Millisecond // an interface comes up in several steps
 )
 
-// sshPort is where operators log in, unless SSH_CONNECTION names another.
-const sshPort = 22
-
 // protected lists the addresses whose ban would cut this machine or its
 // operator off, by the name of the list.
 type protected map[string][]netip.Prefix
 
-// findProtected looks for them: this machine's own, its gateways, its
-// resolvers, and where ssh sessions come from. What can't be found out is told
-// and left out.
-func findProtected(log *slog.Logger) protected {
+// finders gives the addresses of each list: this machine's own, its gateways,
+// its resolvers, and where operators are logged in from. One that fails may
+// still give some.
+var finders = map[string]func() ([]netip.Addr, error){
+	"own addresses": ownAddresses,
+	"gateways":      gateways,
+	"resolvers":     resolvers,
+	"ssh sessions":  logins,
+}
+
+// findProtected looks for all of them. Where it can't look properly, what is
+// known stays: a shortage of file descriptors must not make the gateway bannable.
+func findProtected(finders map[string]func() ([]netip.Addr, error), known protected, log *slog.Logger) protected {
 	lists := protected{}
-	for name, find := range map[string]func() ([]netip.Addr, error){
-		"own addresses": ownAddresses,
-		"gateways":      gateways,
-		"resolvers":     resolvers,
-		"ssh sessions":  logins,
-	} {
+	for name, find := range finders {
+		lists[name] = []netip.Prefix{}
 		addrs, err := find()
 		if err != nil {
-			log.Warn("can't find addresses to protect", "list", name, "error", err)
+			log.Warn("can't find all addresses to protect; what was known stays", "list", name, "error", err)
+			lists[name] = slices.Clone(known[name])
 		}
-		lists[name] = []netip.Prefix{}
 		for _, a := range addrs {
 			a = a.Unmap().WithZone("")
 			if p := netip.PrefixFrom(a, a.BitLen()); a.IsValid() && !slices.Contains(lists[name], p) {
@@ -106,35 +107,6 @@ func resolvers() ([]netip.Addr, error) {
 	return out, lines.Err()
 }
 
-// logins finds the far ends of ssh sessions: of the one that started the
-// daemon (SSH_CONNECTION, ssh(1): client, port, server, port), and of all that
-// are established now.
-func logins() ([]netip.Addr, error) {
-	port := uint16(sshPort)
-	var out []netip.Addr
-	if words := strings.Fields(os.Getenv("SSH_CONNECTION")); len(words) == 4 {
-		if ip, err := netip.ParseAddr(words[0]); err == nil {
-			out = append(out, ip)
-		}
-		if server, err := netip.ParseAddrPort(net.JoinHostPort(words[2], words[3])); err == nil {
-			port = server.Port()
-		}
-	}
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		sockets, err := netlink.SocketDiagTCP(family)
-		if err != nil {
-			return out, err
-		}
-		for _, s := range sockets {
-			if s.State == netlink.TCP_ESTABLISHED && s.ID.SourcePort == port {
-				ip, _ := netip.AddrFromSlice(s.ID.Destination)
-				out = append(out, ip)
-			}
-		}
-	}
-	return out, nil
-}
-
 // keepProtected tells the engine of every change, until ctx ends.
 func (e *engine) keepProtected(ctx context.Context, known protected) error {
 	changes := networkChanges(ctx, e.log)
@@ -150,7 +122,7 @@ func (e *engine) keepProtected(ctx context.Context, known protected) error {
 			}
 		case <-every.C:
 		}
-		found := findProtected(e.log)
+		found := findProtected(finders, known, e.log)
 		for _, name := range slices.Sorted(maps.Keys(found)) {
 			if slices.Equal(found[name], known[name]) {
 				continue

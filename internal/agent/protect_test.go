@@ -1,0 +1,141 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coreos/go-systemd/v22/login1"
+	"github.com/godbus/dbus/v5"
+	"github.com/godbus/dbus/v5/prop"
+)
+
+// What can't be looked at properly must not become bannable.
+func TestProtectedStaysKnownOnError(t *testing.T) {
+	known := protected{
+		"gateways":  {netip.MustParsePrefix("192.0.2.1/32")},
+		"resolvers": {netip.MustParsePrefix("192.0.2.53/32")},
+	}
+	finders := map[string]func() ([]netip.Addr, error){
+		"gateways": func() ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("192.0.2.9")}, errors.New("too many open files")
+		},
+		"resolvers": func() ([]netip.Addr, error) { return nil, nil },
+	}
+	var told strings.Builder
+	got := findProtected(finders, known, slog.New(slog.NewTextHandler(&told, nil)))
+	if want := []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.9/32")}; !slices.Equal(got["gateways"], want) {
+		t.Errorf("gateways after an error: %v, want what was known and what was found, %v", got["gateways"], want)
+	}
+	if len(got["resolvers"]) != 0 {
+		t.Errorf("resolvers: %v, want none: they were looked at and are gone", got["resolvers"])
+	}
+	if !strings.Contains(told.String(), "too many open files") || !strings.Contains(told.String(), "gateways") {
+		t.Errorf("the log does not name the list and the error:\n%s", told.String())
+	}
+}
+
+// A stranger who only connects to the ssh port is nobody's operator.
+func TestLoginsAreAuthenticated(t *testing.T) {
+	bus := startBus(t)
+	serveLogind(t, bus, "198.51.100.7", "2001:db8::7", "laptop.example", "")
+	t.Setenv("SSH_CONNECTION", "203.0.113.5 50000 192.0.2.1 22")
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", bus)
+
+	l, err := net.Listen("tcp", "127.0.0.1:22")
+	if err != nil {
+		t.Logf("port 22 is taken (%v): a connection there is a stranger as well", err)
+	} else {
+		defer l.Close()
+	}
+	stranger, err := net.Dial("tcp", "127.0.0.1:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+
+	got, err := logins()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []netip.Addr{
+		netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8::7"),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("logged in from %v, want %v: the address of SSH_CONNECTION and of each remote session", got, want)
+	}
+}
+
+func TestLoginsWithoutLogind(t *testing.T) {
+	t.Setenv("SSH_CONNECTION", "203.0.113.5 50000 192.0.2.1 22")
+	want := []netip.Addr{netip.MustParseAddr("203.0.113.5")}
+	for name, bus := range map[string]string{
+		"no bus":               "unix:path=" + t.TempDir() + "/none",
+		"a bus without logind": startBus(t),
+	} {
+		t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", bus)
+		if got, err := logins(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v; want %v", name, got, err, want)
+		}
+	}
+}
+
+// startBus starts a bus of the test's own and gives its address.
+func startBus(t *testing.T) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "dbus-daemon", "--session", "--nofork", "--print-address",
+		"--address=unix:path="+t.TempDir()+"/bus")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatalf("dbus-daemon (Debian package dbus): %v", err)
+	}
+	t.Cleanup(func() { cmd.Wait() }) // t.Context has ended by then
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(address)
+}
+
+// logind answers as systemd-logind does (org.freedesktop.login1(5)).
+type logind struct{ sessions []login1.Session }
+
+func (l logind) ListSessions() ([]login1.Session, *dbus.Error) { return l.sessions, nil }
+
+// serveLogind puts a logind on the bus with a session for each remote host;
+// the empty one is local.
+func serveLogind(t *testing.T, bus string, remoteHosts ...string) {
+	t.Helper()
+	conn, err := dbus.Connect(bus, dbus.WithContext(context.WithoutCancel(t.Context())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	var l logind
+	for i, host := range remoteHosts {
+		id := string(rune('1' + i))
+		path := dbus.ObjectPath("/org/freedesktop/login1/session/_3" + id)
+		l.sessions = append(l.sessions, login1.Session{ID: id, User: "op", Path: path})
+		if _, err := prop.Export(conn, path, prop.Map{
+			"org.freedesktop.login1.Session": {"RemoteHost": {Value: host, Emit: prop.EmitFalse}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := conn.Export(l, "/org/freedesktop/login1", "org.freedesktop.login1.Manager"); err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := conn.RequestName("org.freedesktop.login1", dbus.NameFlagDoNotQueue); err != nil || reply != dbus.RequestNameReplyPrimaryOwner {
+		t.Fatalf("org.freedesktop.login1: %v, %v", reply, err)
+	}
+}
