@@ -10,7 +10,7 @@ import (
 func TestHonestPeersAreServed(t *testing.T) {
 	n := startNode(t)
 	var out bytes.Buffer
-	args := []string{"honest", "-source", hostile.String(), "-rate", "20", "-for", "3s"}
+	args := []string{"honest", "-source", hostile.String(), "-rate", "5", "-for", "3s"}
 	for _, a := range n.addrs {
 		args = append(args, "-target", a.String())
 	}

@@ -13,22 +13,16 @@ func TestHandshakeJunk(t *testing.T) {
 		`handshake_failure=noise err="error reading handshake message: `,
 		`handshake_failure=tls err="tls: first record does not look like a TLS handshake"`,
 	} {
-		line, attempts := n.until(t, "handshake-junk", p, contains("msg=CANONICAL_PEER_STATUS", "/tcp/", kind), nil)
+		line, _ := n.until(t, "handshake-junk", p, contains("msg=CANONICAL_PEER_STATUS", "/tcp/", kind), nil)
 		accuses(t, line, "go-libp2p/handshake", hostile)
-		if served(attempts) == 0 {
-			t.Errorf("of %d attempts none was served: %+v", len(attempts), attempts[:1])
-		}
 	}
 }
 
 func TestWebSocketJunk(t *testing.T) {
 	n := startNode(t)
-	line, attempts := n.until(t, "ws-junk", n.params(),
+	line, _ := n.until(t, "ws-junk", n.params(),
 		contains("msg=CANONICAL_PEER_STATUS", "/ws ", "handshake_failure="), nil)
 	accuses(t, line, "go-libp2p/handshake", hostile)
-	if served(attempts) == 0 {
-		t.Errorf("of %d attempts none was served: %+v", len(attempts), attempts[:1])
-	}
 }
 
 func TestJunkIsTheSameForASeed(t *testing.T) {

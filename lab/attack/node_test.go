@@ -173,9 +173,9 @@ func (n *node) params() Params {
 	return Params{Targets: n.addrs, Sources: []netip.Addr{hostile, hostile6}, Innocent: innocent, Seed: 1}
 }
 
-// until runs an attack until a line of the node's log is as wanted, and gives
-// that line and what the attempts came to. Every line on the way is given to
-// other, if that is set.
+// until runs an attack until a line of the node's log is as wanted and an
+// attempt was served, and gives that line and the attempts. Every other line is
+// given to other, if that is set.
 func (n *node) until(t *testing.T, name string, p Params, wanted func(string) bool, other func(string)) (string, []Attempt) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -184,40 +184,35 @@ func (n *node) until(t *testing.T, name string, p Params, wanted func(string) bo
 	if err != nil {
 		t.Fatal(err)
 	}
+	got, done := make(chan Attempt), make(chan error, 1)
+	go func() { done <- a.Run(ctx, p, func(a Attempt) { got <- a }) }()
+	found, served := "", false
 	var attempts []Attempt
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx, p, func(a Attempt) { attempts = append(attempts, a) }) }()
-	found := ""
-	for found == "" {
+	for {
+		if found != "" && served {
+			cancel()
+		}
 		select {
 		case line, ok := <-n.lines:
-			if !ok {
+			switch {
+			case !ok:
 				t.Fatal("the node is gone")
-			}
-			if wanted(line) {
+			case found == "" && wanted(line):
 				found = line
-			} else if other != nil {
+			case other != nil:
 				other(line)
 			}
+		case a := <-got:
+			attempts = append(attempts, a)
+			served = served || a.Outcome == Served
 		case err := <-done:
-			t.Fatalf("%s ended before the line came: %v; last attempts: %+v", name, err, attempts[max(0, len(attempts)-3):])
+			if err != nil || found == "" || !served {
+				t.Fatalf("%s ended: %v; the line: %q; served: %v; last attempts: %+v",
+					name, err, found, served, attempts[max(0, len(attempts)-3):])
+			}
+			return found, attempts
 		}
 	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Errorf("%s: %v", name, err)
-	}
-	return found, attempts
-}
-
-// served counts the attempts that were served.
-func served(attempts []Attempt) (n int) {
-	for _, a := range attempts {
-		if a.Outcome == Served {
-			n++
-		}
-	}
-	return n
 }
 
 // read gives what p2pban's parser makes of a line.

@@ -4,10 +4,7 @@ import "testing"
 
 func TestQUICChurn(t *testing.T) {
 	n := startNode(t)
-	line, attempts := n.until(t, "quic-churn", n.params(),
+	line, _ := n.until(t, "quic-churn", n.params(),
 		contains("msg=CANONICAL_PEER_STATUS", "/quic-v1 ", "connection_status=established", "dir=inbound"), nil)
 	accuses(t, line, "go-libp2p/connection", hostile)
-	if served(attempts) == 0 {
-		t.Errorf("of %d attempts none was served: %+v", len(attempts), attempts[:1])
-	}
 }

@@ -13,13 +13,10 @@ func TestRelayed(t *testing.T) {
 	victim := startNode(t, relayEnv+"="+at.String())
 	p := victim.params()
 	p.Relay = at
-	line, attempts := victim.until(t, "relayed", p,
+	line, _ := victim.until(t, "relayed", p,
 		contains("msg=CANONICAL_PEER_STATUS", "/p2p-circuit ", "connection_status=established", "dir=inbound"), nil)
 	if r := read(t, line); r.Reject != parser.Relayed {
 		t.Errorf("line %s is %s against %s, want %s", line, r.Reject, r.Event.Host, parser.Relayed)
-	}
-	if served(attempts) == 0 {
-		t.Errorf("of %d attempts none was served: %+v", len(attempts), attempts[:1])
 	}
 }
 
