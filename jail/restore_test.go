@@ -41,7 +41,10 @@ func fullSet(t testing.TB) *Set {
 }
 
 func inForce(s *Set) []Decision {
-	list := slices.Collect(s.InForce())
+	return byJail(slices.Collect(s.InForce()))
+}
+
+func byJail(list []Decision) []Decision {
 	slices.SortFunc(list, func(a, b Decision) int {
 		if n := strings.Compare(a.Jail, b.Jail); n != 0 {
 			return n

@@ -1,0 +1,65 @@
+package jail
+
+import "time"
+
+// SetBack moves the clock, which otherwise only grows, back to now, and all
+// times that are kept by as much: the machine's clock was ahead and has been
+// corrected. Windows keep their lines, bans the time they have left and
+// repeat offenders their memory. Without it every event would be older than
+// its window until the real time has caught up. It gives the bans in force
+// with their new times, as decisions that replace the ones that set them, and
+// does nothing when the clock is not later than now.
+func (s *Set) SetBack(now time.Time) []Decision {
+	by := s.clock - toInstant(now)
+	if by <= 0 {
+		return nil
+	}
+	s.clock -= by
+	s.nextEnd = s.nextEnd.back(by)
+	s.seen.since = s.seen.since.back(by)
+	var bans []*ban
+	for _, j := range s.all() {
+		j.setBack(by)
+		bans = append(bans, j.bans...)
+	}
+	sortBans(bans)
+	out := make([]Decision, len(bans))
+	for i, b := range bans {
+		out[i] = b.Decision
+	}
+	return out
+}
+
+// setBack keeps every order by time, those of the heaps among them.
+func (j *jail) setBack(by instant) {
+	for level := range levels {
+		j.hosts.last[level] = j.hosts.last[level].back(by)
+		for id := j.hosts.oldest[level]; id != 0; id = j.hosts.get(id).next {
+			h := j.hosts.get(id)
+			h.first.at = h.first.at.back(by)
+			if w := j.hosts.window(h); w != nil {
+				for i := range w.entries() {
+					e := &w.entries()[i]
+					e.at = e.at.back(by)
+				}
+			}
+		}
+	}
+	for _, b := range j.bans {
+		b.at, b.until = b.at.back(by), b.until.back(by)
+		b.At, b.Until = b.at.time(), b.until.time()
+	}
+	for _, p := range j.past.heap {
+		p.forget = p.forget.back(by)
+	}
+	j.guard.banned.since = j.guard.banned.since.back(by)
+	j.guard.minute = j.guard.minute.back(by)
+}
+
+// back leaves never, and the instant 0 that stands for none, where they are.
+func (i instant) back(by instant) instant {
+	if i == never || i == 0 {
+		return i
+	}
+	return max(i-by, 1)
+}
