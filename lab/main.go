@@ -5,6 +5,7 @@
 //	go run . run                                        the whole matrix; writes ../docs/lab
 //	go run . run -victim go -attack churn -for 20s      a part of it; prints only
 //	go run . list                                       what there is
+//	go run . write                                      the page again, from the results
 //	go run . session                                    what an operator sees, as docs/lab/session.svg
 //
 // It needs nft (nftables) and, for the comparison, fail2ban; root or a kernel
@@ -22,11 +23,12 @@ import (
 
 	"github.com/p2pban/p2pban/internal/netnstest"
 	"github.com/p2pban/p2pban/lab/attack"
+	"github.com/p2pban/p2pban/lab/report"
 	"github.com/p2pban/p2pban/lab/world"
 )
 
-const usage = `usage: lab run [flags] | list | session [flags]
-and, inside the namespaces: lab attack NAME [flags] | honest [flags] | relay MULTIADDR
+const usage = `usage: lab run [flags] | list | write | session [flags]
+and, inside the namespaces: lab attack NAME [flags] | honest [flags] | relay MULTIADDR | kubo IPFS [flags]
 `
 
 func main() {
@@ -93,6 +95,8 @@ func command(ctx context.Context, args []string) error {
 			return runMatrix(ctx, args[1:], p)
 		}
 		return recordSession(ctx, args[1:], p)
+	case "write":
+		return report.Rewrite(defaultOut)
 	case "list":
 		return list(os.Stdout)
 	case "attack", "honest":
@@ -102,6 +106,8 @@ func command(ctx context.Context, args []string) error {
 			return fmt.Errorf("relay wants the multiaddr to listen on")
 		}
 		return world.RunRelay(ctx, args[1], os.Stdout)
+	case "kubo":
+		return kubo(ctx, args[1:], os.Stdout)
 	}
 	return fmt.Errorf("there is no %q\n%s", args[0], usage)
 }

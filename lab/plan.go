@@ -13,12 +13,13 @@ import (
 )
 
 // How long a trial of the matrix goes on. An attack on a node that nobody
-// guards shows in little time what it is; fail2ban's documented jail wants 90
-// lines, which is 9000 connections.
+// guards shows in little time what it is; so does one on a filter that matches
+// nothing. Where fail2ban's documented filter matches, its jail wants 90 lines,
+// which is 9000 connections.
 const (
 	calm      = 2 * time.Second
-	unguarded = 8 * time.Second
-	guarded   = 20 * time.Second
+	unguarded = 6 * time.Second
+	guarded   = 15 * time.Second
 	patient   = 40 * time.Second
 )
 
@@ -33,23 +34,37 @@ type chapter struct {
 // anchored are the attacks that are tried against fail2ban's anchored filter.
 var anchored = []string{"churn", "quic-churn", "spray64", "handshake-junk", "inject-alpn"}
 
-// matrix is what `run` runs when it is not told otherwise.
+// kuboKind is the victim that is there only if its program is given.
+const kuboKind victims.Kind = "kubo"
+
+// kuboChapter is what is run on Kubo.
+func kuboChapter() chapter {
+	return chapter{victim: kuboKind, attacks: map[agent.Kind][]string{
+		agent.None:   {"churn", "handshake-junk"},
+		agent.P2pban: {"churn", "quic-churn", "handshake-junk", "ws-junk", "inject-alpn", "inject-cert", "inject-identify"},
+	}}
+}
+
+// matrix is what `run` runs when it is not told otherwise, on the victims that
+// the lab builds itself.
 func matrix() []chapter {
-	floods := []string{"churn", "quic-churn", "spray64", "nat-mix", "relayed", "handshake-junk", "ws-junk"}
+	floods := []string{"churn", "quic-churn", "spray64", "handshake-junk", "ws-junk"}
 	forgers := []string{"inject-alpn", "inject-cert", "inject-identify", "journal-split"}
 	old := []string{"churn", "handshake-junk", "relayed", "inject-alpn", "inject-cert", "journal-split"}
 	return []chapter{
 		{victim: victims.Go, attacks: map[agent.Kind][]string{
 			agent.None:     floods,
-			agent.P2pban:   append(slices.Clone(floods), forgers...),
-			agent.Fail2ban: append([]string{"churn", "relayed", "handshake-junk"}, forgers...),
+			agent.P2pban:   append(append([]string{"nat-mix", "relayed"}, floods...), forgers...),
+			agent.Fail2ban: {"churn", "inject-alpn", "inject-cert"},
 			agent.Anchored: anchored,
 		}},
 		{victim: victims.Go, limits: true, attacks: map[agent.Kind][]string{
 			agent.None:   {"churn", "quic-churn", "handshake-junk", "slow-churn"},
 			agent.P2pban: {"churn", "quic-churn", "handshake-junk", "slow-churn"},
 		}},
-		{victim: victims.GoOld, attacks: map[agent.Kind][]string{agent.P2pban: old, agent.Fail2ban: old}},
+		{victim: victims.GoOld, attacks: map[agent.Kind][]string{
+			agent.P2pban: old, agent.Fail2ban: {"churn", "relayed", "inject-alpn", "inject-cert", "journal-split"},
+		}},
 		{victim: victims.GoOld, logging: "warn,canonical-log=info", attacks: map[agent.Kind][]string{
 			agent.P2pban: {"inject-identify"}, agent.Fail2ban: {"inject-identify"},
 		}},
@@ -70,7 +85,7 @@ func (c chapter) trials() []trial.Trial {
 			if slices.Contains(c.attacks[k], a) {
 				all = append(all, trial.Trial{
 					Victim: string(c.victim), Limits: c.limits, Attack: a, Agent: k,
-					Before: calm, During: during(k), After: calm, Logging: c.logging,
+					Before: calm, During: during(c.victim, k), After: calm, Logging: c.logging,
 				})
 			}
 		}
@@ -78,11 +93,11 @@ func (c chapter) trials() []trial.Trial {
 	return all
 }
 
-func during(k agent.Kind) time.Duration {
+func during(v victims.Kind, k agent.Kind) time.Duration {
 	switch {
 	case k == agent.None:
 		return unguarded
-	case k == agent.Fail2ban:
+	case k == agent.Fail2ban && v == victims.GoOld:
 		return patient
 	}
 	return guarded
@@ -102,6 +117,7 @@ func attackNames() []string {
 type choice struct {
 	victims, attacks, agents []string
 	during                   time.Duration
+	kubo                     bool
 }
 
 // plan gives the trials to run: those of the matrix, or, where it has none of
@@ -112,7 +128,11 @@ func (c choice) plan() ([]trial.Trial, error) {
 		return nil, err
 	}
 	var all []trial.Trial
-	for _, ch := range matrix() {
+	chapters := matrix()
+	if c.kubo {
+		chapters = append(chapters, kuboChapter())
+	}
+	for _, ch := range chapters {
 		for _, t := range ch.trials() {
 			if takes(c.victims, t.Victim) && takes(c.attacks, t.Attack) && takes(c.agents, string(t.Agent)) {
 				if c.during > 0 {
@@ -138,7 +158,7 @@ func (c choice) cross() []trial.Trial {
 			for _, k := range c.agents {
 				t := trial.Trial{
 					Victim: v, Attack: a, Agent: agent.Kind(k),
-					Before: calm, During: during(agent.Kind(k)), After: calm,
+					Before: calm, During: during(victims.Kind(v), agent.Kind(k)), After: calm,
 				}
 				if c.during > 0 {
 					t.During = c.during
@@ -154,6 +174,9 @@ func (c choice) check() error {
 	var kinds, agents []string
 	for _, k := range victims.Kinds() {
 		kinds = append(kinds, string(k))
+	}
+	if c.kubo {
+		kinds = append(kinds, string(kuboKind))
 	}
 	for _, k := range agent.Kinds() {
 		agents = append(agents, string(k))

@@ -27,9 +27,9 @@ type prepared struct {
 	Missing map[string]string
 }
 
-// prepare builds the programs into dir, which stands for the user's cache if it
-// is empty; p2pban only if none is given.
-func prepare(ctx context.Context, dir, p2pban string, kinds []string) (prepared, error) {
+// prepare builds the programs into the user's cache; p2pban only if none is
+// given. Kubo is never built: it is the program of that path.
+func prepare(ctx context.Context, p2pban, kubo string, kinds []string) (prepared, error) {
 	p := prepared{P2pban: p2pban, Victims: map[string][]string{}, Missing: map[string]string{}}
 	root, err := repository(ctx)
 	if err != nil {
@@ -37,7 +37,7 @@ func prepare(ctx context.Context, dir, p2pban string, kinds []string) (prepared,
 	}
 	p.Filters = filepath.Join(root, "testdata", "fail2ban")
 	if p.P2pban == "" {
-		if p.P2pban, err = buildP2pban(ctx, root, dir); err != nil {
+		if p.P2pban, err = buildP2pban(ctx, root); err != nil {
 			return p, err
 		}
 	}
@@ -45,7 +45,13 @@ func prepare(ctx context.Context, dir, p2pban string, kinds []string) (prepared,
 		return p, err
 	}
 	for _, k := range kinds {
-		argv, err := victims.Build(ctx, victims.Kind(k), dir)
+		if k == string(kuboKind) {
+			if p.Victims[k], err = kuboVictim(kubo); err != nil {
+				return p, err
+			}
+			continue
+		}
+		argv, err := victims.Build(ctx, victims.Kind(k), "")
 		switch {
 		case errors.Is(err, victims.ErrNoToolchain):
 			p.Missing[k] = err.Error()
@@ -58,20 +64,32 @@ func prepare(ctx context.Context, dir, p2pban string, kinds []string) (prepared,
 	return p, nil
 }
 
-func buildP2pban(ctx context.Context, root, dir string) (string, error) {
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		dir = filepath.Join(cache, "p2pban-lab")
+func buildP2pban(ctx context.Context, root string) (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
 	}
-	program := filepath.Join(dir, "p2pban")
+	program := filepath.Join(dir, "p2pban-lab", "p2pban")
 	out, err := exec.CommandContext(ctx, "go", "-C", root, "build", "-o", program, "./cmd/p2pban").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building p2pban: %w\n%s", err, out)
 	}
 	return program, nil
+}
+
+// kuboVictim is this program again, around ipfs.
+func kuboVictim(ipfs string) ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	if ipfs, err = filepath.Abs(ipfs); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(ipfs); err != nil {
+		return nil, fmt.Errorf("-kubo: %w", err)
+	}
+	return []string{self, "kubo", ipfs}, nil
 }
 
 // repository finds the directory of p2pban's module.

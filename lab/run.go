@@ -16,10 +16,14 @@ import (
 	"github.com/p2pban/p2pban/lab/trial"
 )
 
+// defaultOut is where the whole run writes its report, seen from lab.
+const defaultOut = "../docs/lab"
+
 // runFlags are those of `run`.
 type runFlags struct {
 	choice choice
 	p2pban string
+	kubo   string
 	keep   string
 	out    string
 }
@@ -36,17 +40,19 @@ func parseRun(args []string) (f runFlags, err error) {
 	}
 	fs.DurationVar(&f.choice.during, "for", 0, "how long each attack goes on at most; 0 is as the matrix has it")
 	fs.StringVar(&f.p2pban, "p2pban", "", "use this `program` instead of building one")
+	fs.StringVar(&f.kubo, "kubo", "", "attack Kubo as well: the path of its `program`, ipfs")
 	fs.StringVar(&f.keep, "keep", "", "keep the logs of every trial in this `directory`")
-	fs.StringVar(&f.out, "out", "", "write the report into this `directory`; the whole matrix goes to ../docs/lab by itself")
+	fs.StringVar(&f.out, "out", "", "write the report into this `directory`; the whole matrix goes to "+defaultOut+" by itself")
 	if err := fs.Parse(args); err != nil {
 		return f, err
 	}
 	if fs.NArg() > 0 {
 		return f, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+	f.choice.kubo = f.kubo != ""
 	c := f.choice
 	if f.out == "" && len(c.victims)+len(c.attacks)+len(c.agents) == 0 && c.during == 0 {
-		f.out = "../docs/lab"
+		f.out = defaultOut
 	}
 	return f, nil
 }
@@ -68,7 +74,7 @@ func prepareRun(ctx context.Context, args []string) (prepared, error) {
 		}
 	}
 	fmt.Fprintf(os.Stderr, "building p2pban and the victims %s\n", strings.Join(kinds, ", "))
-	return prepare(ctx, "", f.p2pban, kinds)
+	return prepare(ctx, f.p2pban, f.kubo, kinds)
 }
 
 // runMatrix runs trials one after the other, says of each what came of it, and

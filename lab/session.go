@@ -29,7 +29,7 @@ type sessionFlags struct{ out, p2pban string }
 
 func parseSession(args []string) (f sessionFlags, err error) {
 	fs := flag.NewFlagSet("session", flag.ContinueOnError)
-	fs.StringVar(&f.out, "out", "../docs/lab/session.svg", "write the recording to this `file`")
+	fs.StringVar(&f.out, "out", defaultOut+"/session.svg", "write the recording to this `file`")
 	fs.StringVar(&f.p2pban, "p2pban", "", "use this `program` instead of building one")
 	return f, fs.Parse(args)
 }
@@ -40,7 +40,7 @@ func prepareSession(ctx context.Context, args []string) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	return prepare(ctx, "", f.p2pban, []string{string(victims.Go)})
+	return prepare(ctx, f.p2pban, "", []string{string(victims.Go)})
 }
 
 // recordSession records what an operator sees while an attack runs.

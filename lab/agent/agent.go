@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -57,6 +58,7 @@ type Setup struct {
 type Agent struct {
 	process *world.Process
 	control *control.Client // nil unless p2pban
+	log     string          // its own
 }
 
 // Account is what p2pban says of itself; of the others nothing is known.
@@ -118,6 +120,35 @@ func (a *Agent) Account(ctx context.Context) (*Account, error) {
 		out.Alarms[alarm.Kind] = alarm.What
 	}
 	return &out, nil
+}
+
+// Accused is how many lines of the victim's log the agent holds against a host,
+// banned or not.
+func (a *Agent) Accused(ctx context.Context, host netip.Addr) (int, error) {
+	switch {
+	case a == nil:
+		return 0, nil
+	case a.control == nil:
+		return foundByFail2ban(a.log, host)
+	}
+	jails, err := a.control.Host(ctx, host.String())
+	if err != nil {
+		return 0, err
+	}
+	most := 0
+	for _, j := range jails {
+		for _, b := range []*control.Ban{j.Window, j.Ban} {
+			if b == nil {
+				continue
+			}
+			lines := 0
+			for _, n := range b.Rules {
+				lines += n
+			}
+			most = max(most, lines)
+		}
+	}
+	return most, nil
 }
 
 // Stop ends the agent and tells what it used.

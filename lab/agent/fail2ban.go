@@ -3,9 +3,11 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // The jail of libp2p's documentation ("DoS mitigation"), all ports and DROP,
@@ -41,7 +43,7 @@ func startFail2ban(ctx context.Context, s Setup, filter string) (*Agent, error) 
 	common := []string{"-c", dir, "-s", filepath.Join(s.Dir, "f2b.sock"), "-p", filepath.Join(s.Dir, "f2b.pid")}
 	cmd := exec.Command("fail2ban-server", append(common, "-f", "--logtarget", "STDOUT", "start")...)
 	cmd.Stdout, cmd.Stderr = log, log
-	a := &Agent{}
+	a := &Agent{log: log.Name()}
 	if a.process, err = s.World.Start(s.World.Victim, cmd); err != nil {
 		return nil, err
 	}
@@ -56,6 +58,13 @@ func startFail2ban(ctx context.Context, s Setup, filter string) (*Agent, error) 
 		return nil, fmt.Errorf("fail2ban: %w", err)
 	}
 	return a, nil
+}
+
+// foundByFail2ban counts the lines "INFO [go-libp2p] Found ADDRESS - TIME" of
+// fail2ban's log: one for each line that its filter matched.
+func foundByFail2ban(log string, host netip.Addr) (int, error) {
+	text, err := os.ReadFile(log)
+	return strings.Count(string(text), "] Found "+host.String()+" - "), err
 }
 
 // fail2banFiles writes a configuration directory: Debian's, but for the jail,

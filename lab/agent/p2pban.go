@@ -26,7 +26,7 @@ func startP2pban(ctx context.Context, s Setup) (*Agent, error) {
 	defer log.Close()
 	cmd := exec.Command(s.Binary, "run", "--config", config)
 	cmd.Stdout, cmd.Stderr = log, log
-	a := &Agent{control: control.NewClient(Socket(s.Dir))}
+	a := &Agent{control: control.NewClient(Socket(s.Dir)), log: log.Name()}
 	if a.process, err = s.World.Start(s.World.Victim, cmd); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,8 @@ type Monitor struct {
 	bans    []Ban
 	err     error
 	changed chan struct{} // closed and replaced with each change
+	// complaints are nft's; nobody reads them before it has ended.
+	complaints strings.Builder
 }
 
 // ready is the table whose element shows that the monitor hears.
@@ -40,18 +42,23 @@ const patience = 60 * time.Second
 
 // Watch begins to listen in a namespace.
 func Watch(w *world.World, ns *netnstest.NS) (*Monitor, error) {
-	cmd := exec.Command("nft", "-j", "monitor", "new", "elements")
 	m := &Monitor{changed: make(chan struct{})}
-	cmd.Stdout = Lines(m.hear)
-	var err error
-	if m.process, err = w.Start(ns, cmd); err != nil {
+	if err := m.start(w, ns); err != nil {
 		return nil, err
 	}
-	return m, m.awaken(ns)
+	return m, m.awaken(w, ns)
 }
 
-// awaken adds elements until one is heard of.
-func (m *Monitor) awaken(ns *netnstest.NS) error {
+func (m *Monitor) start(w *world.World, ns *netnstest.NS) (err error) {
+	cmd := exec.Command("nft", "-j", "monitor", "new", "elements")
+	cmd.Stdout, cmd.Stderr = Lines(m.hear), &m.complaints
+	m.process, err = w.Start(ns, cmd)
+	return err
+}
+
+// awaken adds elements until one is heard of. A change while nft reads what
+// there is ends it, so it is started again until it stays.
+func (m *Monitor) awaken(w *world.World, ns *netnstest.NS) error {
 	for end := time.Now().Add(patience); ; {
 		_, err := nft(ns, `table inet `+ready+` { set s { type ipv4_addr; }; }
 			flush set inet `+ready+` s
@@ -65,7 +72,14 @@ func (m *Monitor) awaken(ns *netnstest.NS) error {
 			_, err := nft(ns, "", "delete", "table", "inet", ready)
 			return err
 		case time.Now().After(end):
-			return fmt.Errorf("nft monitor heard of nothing in %s", patience)
+			return fmt.Errorf("nft monitor heard of nothing in %s: %v %s", patience, m.err, &m.complaints)
+		}
+		select {
+		case <-m.process.Ended():
+			if err := m.start(w, ns); err != nil {
+				return err
+			}
+		default:
 		}
 	}
 }

@@ -20,7 +20,7 @@ func note(r *trial.Result) string {
 		return head + fmt.Sprintf("The attacker and an honest peer share the NAT's address, and with it the ban: of the visits "+
 			"of that peer during the attack %d of %d succeeded. The log has nothing by which to tell them apart, for who "+
 			"attacks has a new peer id each time, and so has a new peer. Known NATs belong into `ignoreip`.", r.Home.Served, r.Home.Tried)
-	case r.BanAfter >= 0:
+	case r.BanAfter >= 0 && len(r.Innocents) == 0:
 		return ""
 	case r.Account != nil:
 		return head + why(r)
@@ -36,14 +36,20 @@ func why(r *trial.Result) string {
 		counted += fmt.Sprintf(" It raised the alarm `%s`: %s.", kind, strings.TrimSuffix(st.Alarms[kind], "."))
 	}
 	switch {
+	case len(r.Innocents) > 0:
+		return "**Here p2pban was deceived**, and banned whom the attacker named. " + counted
 	case r.Trial.Attack == "relayed":
 		return "No ban, and none is right: the log has only the relay's address, and through the same relay come others. " +
 			counted + " A relay can limit its clients, and a node the circuits it takes."
-	case st.Rejected["forgeable"] > 0:
+	case st.Alarms["forgeable"] != "":
 		return "No ban: at this level of logging any peer can write whole lines into the log, and p2pban believes nothing on such a stream. " + counted
 	case st.Rejected["cut"] > 0 && st.Events == 0:
 		return "No ban: every line is so long that journald cuts it, and of a cut line p2pban believes neither half. " + counted +
 			" Nobody is accused wrongly, but nobody rightly either."
+	case r.Trial.Victim == "rust":
+		return "No ban: whoever finishes the handshake leaves no line. rust-libp2p itself prints an address only where an inbound upgrade " +
+			"fails; connections that are established are for the application to print (p2pban knows the lines of some) " +
+			"and for libp2p-connection-limits to limit. " + counted
 	case r.Trial.Attack == "slow-churn":
 		return "No ban in so short a time: at 0.1 connections a second, half of what the node admits, a line comes every 1000 s. " +
 			"`libp2p-churn` bans at 20 lines in 6 hours, of which 21.6 are expected: at any time two windows in three are a ban. " + counted

@@ -54,6 +54,19 @@ func (b Book) Write(dir string) error {
 	return nil
 }
 
+// Rewrite writes the page of a directory anew from the results in it.
+func Rewrite(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, "results.json"))
+	if err != nil {
+		return err
+	}
+	var b Book
+	if err := json.Unmarshal(text, &b); err != nil {
+		return fmt.Errorf("%s/results.json: %w", dir, err)
+	}
+	return b.Write(dir)
+}
+
 // Line tells a result in a line.
 func Line(r *trial.Result) string {
 	ban := "no ban"

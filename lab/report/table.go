@@ -86,6 +86,8 @@ func innocents(r *trial.Result) string {
 	switch {
 	case r.Shared:
 		return "those behind the NAT"
+	case len(names) == 0 && r.Accused > 0:
+		return fmt.Sprintf("0; **%d lines accuse one**", r.Accused)
 	case len(names) == 0:
 		return "0"
 	}

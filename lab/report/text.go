@@ -27,10 +27,12 @@ const legend = `How to read the tables:
 * **hostile**: connections that the node served, of those tried, until the trial's end, and how many a
   second while they were not banned. **after the ban** counts those begun after it.
 * **honest**: visits that succeeded before, during and after the attack, and the middle one's time.
-* **innocents**: bans of addresses that are not the attacker's.
+* **innocents**: bans of addresses that are not the attacker's, or how many lines the agent held
+  against the address that forged records name, or against the relay, if that was not yet enough for a
+  ban. (Forgers here try all their ways in turn; one who knows the filter sends the one that serves.)
 * **agent's** and **node's** processor time of the whole trial, and the agent's memory at most.
 
-An agent's trial ends a few seconds after its first ban. All share two processors, so an attacker takes
+A trial with an agent ends a few seconds after its first ban. All share two processors, so an attacker takes
 time from the node beyond what it costs it; it runs at a lower priority.
 
 `

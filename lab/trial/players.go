@@ -107,6 +107,14 @@ func (s *stage) innocents(all []measure.Ban) []netip.Prefix {
 	return wrong
 }
 
+// scapegoat is who would be accused in the attacker's place.
+func (s *stage) scapegoat() netip.Addr {
+	if s.relayed() {
+		return netip.MustParseAddr(world.Relay4)
+	}
+	return netip.MustParseAddr(world.Innocent)
+}
+
 // reachedBy gives the victim's addresses of a family.
 func (s *stage) reachedBy(family func(netip.Addr) bool) []string {
 	var found []string

@@ -55,6 +55,9 @@ type Result struct {
 
 	// Innocents are bans of addresses that are not the attacker's.
 	Innocents []netip.Prefix `json:"innocents"`
+	// Accused is how many lines the agent held against the innocent whom
+	// injections name, or against the relay that the attack came through.
+	Accused int `json:"accused"`
 	// Shared says that the NAT was banned with the attacker in it.
 	Shared bool `json:"shared,omitempty"`
 
@@ -107,7 +110,7 @@ func (s *stage) result() (*Result, error) {
 		After:         measure.Summarise(honest, s.over, s.done),
 		Home:          measure.Summarise(home, first, s.over),
 		HonestOffered: measure.Of(s.counts.Offered, isHonest), HonestReached: measure.Of(s.counts.Reached, isHonest),
-		Innocents:  s.innocents(bans),
+		Innocents: s.innocents(bans), Accused: s.accused,
 		AgentUsage: s.agentUsage, VictimUsage: s.victimUsage, Account: s.account,
 		Course: course(hostile, honest, first, s.began, s.done),
 	}

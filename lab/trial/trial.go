@@ -127,6 +127,7 @@ type stage struct {
 	began, attacked, over, done time.Time
 
 	account     *agent.Account
+	accused     int
 	agentUsage  agent.Usage
 	victimUsage agent.Usage
 	counts      measure.Counts
@@ -266,6 +267,9 @@ func overtime(ctx context.Context) error {
 // finish asks everybody what they have seen, and ends them.
 func (s *stage) finish(ctx context.Context) (err error) {
 	if s.account, err = s.agent.Account(ctx); err != nil {
+		return err
+	}
+	if s.accused, err = s.agent.Accused(ctx, s.scapegoat()); err != nil {
 		return err
 	}
 	if s.agentUsage, err = s.agent.Stop(); err != nil {

@@ -7,12 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/p2pban/p2pban/internal/netnstest"
 	"github.com/p2pban/p2pban/lab/agent"
 	"github.com/p2pban/p2pban/lab/measure"
+	"github.com/p2pban/p2pban/lab/victims"
 	"github.com/p2pban/p2pban/lab/world"
 )
 
@@ -54,7 +57,7 @@ func (s *stage) startVictim(ctx context.Context) error {
 		return fmt.Errorf("there is no victim %q", s.trial.Victim)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
-	for _, at := range world.Listen() {
+	for _, at := range listen(s.trial.Victim) {
 		cmd.Args = append(cmd.Args, "--listen", at)
 	}
 	limits := "off"
@@ -88,6 +91,15 @@ func (s *stage) startVictim(ctx context.Context) error {
 	v.addrs, v.version = hello.Addrs, hello.Version
 	s.victim = v
 	return nil
+}
+
+// listen is where a victim listens; rust-libp2p's has no WebSocket.
+func listen(kind string) []string {
+	all := world.Listen()
+	if kind == string(victims.Rust) {
+		all = slices.DeleteFunc(all, func(at string) bool { return strings.HasSuffix(at, "/ws") })
+	}
+	return all
 }
 
 func (s *stage) startRelay(ctx context.Context) (addr string, err error) {
