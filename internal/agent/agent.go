@@ -92,11 +92,11 @@ func openState(path string, log *slog.Logger) (*state.Store, state.Saved, error)
 func build(ctx context.Context, o Options, store *state.Store, saved state.Saved) (a *agent, err error) {
 	cfg := o.Config
 	protected := findProtected(finders, nil, o.Log)
-	jails, dropped, err := restoreJails(cfg.Jails, jail.Options{Protected: protected}, saved, o.Log)
+	jails, changed, err := restoreJails(cfg.Jails, jail.Options{Protected: protected}, saved, time.Now(), o.Log)
 	if err != nil {
 		return nil, err
 	}
-	if err := store.SaveDecisions(ctx, unbansOf(dropped, time.Now())); err != nil {
+	if err := store.SaveDecisions(ctx, changed); err != nil {
 		return nil, err
 	}
 	b := newBus()

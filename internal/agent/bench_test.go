@@ -75,7 +75,7 @@ func fillState(b *testing.B, cfg *config.Config, bans int) {
 			},
 		}
 	}
-	jails, _, err := restoreJails(cfg.Jails, jail.Options{}, state.Saved{Bans: all}, slog.New(slog.DiscardHandler))
+	jails, _, err := restoreJails(cfg.Jails, jail.Options{}, state.Saved{Bans: all}, time.Now(), slog.New(slog.DiscardHandler))
 	if err == nil {
 		err = store.Checkpoint(context.Background(), state.Checkpoint{Clock: now, Snapshot: jails.Snapshot()})
 	}

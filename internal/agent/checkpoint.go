@@ -12,8 +12,10 @@ import (
 // restoreJails makes the jails with what was saved. Windows and counts come
 // from the last checkpoint, the bans in force from the bans that were saved one
 // by one: those are newer. Windows that can't be read are not worth staying
-// down for. dropped are bans that the configuration has no place for any more.
-func restoreJails(configs []jail.Config, opts jail.Options, saved state.Saved, log *slog.Logger) (s *jail.Set, dropped []jail.Decision, err error) {
+// down for. changed is what the state file has to be told: the ends of bans
+// that are over or that the configuration has no place for any more, and the
+// new times of bans made while the machine's clock was ahead.
+func restoreJails(configs []jail.Config, opts jail.Options, saved state.Saved, now time.Time, log *slog.Logger) (s *jail.Set, changed []jail.Decision, err error) {
 	if s, err = jail.New(configs, opts); err != nil {
 		return nil, nil, err
 	}
@@ -25,7 +27,26 @@ func restoreJails(configs []jail.Config, opts jail.Options, saved state.Saved, l
 			}
 		}
 	}
-	return s, s.RestoreBans(saved.Bans), nil
+	changed = unbansOf(s.RestoreBans(saved.Bans), now)
+	var latest time.Time
+	for _, b := range saved.Bans {
+		latest = later(latest, b.At)
+	}
+	changed = append(changed, s.Advance(latest)...)
+	return s, append(changed, setBack(s, now, log)...), nil
+}
+
+// setBack sets the jails' clock back to the wall clock where the wall clock
+// went back: it was wrong, and has been corrected. No line can bring this
+// about, for the reader lets none be further ahead than maxAhead.
+func setBack(s *jail.Set, now time.Time, log *slog.Logger) []jail.Decision {
+	was := s.Clock()
+	if !was.After(now.Add(maxAhead)) {
+		return nil
+	}
+	log.Warn("the machine's clock went back; windows and bans are moved with it, and keep what they have left",
+		"was", was, "is", now)
+	return s.SetBack(now)
 }
 
 // unbansOf turns bans that were not taken over into their ends, so that the

@@ -168,6 +168,7 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 		return
 	}
 	now := e.now()
+	e.enforce(setBack(e.jails, now, e.log))
 	r := src.reader(b.Stream)
 	var decisions []jail.Decision
 	for i, l := range b.Lines {
@@ -196,6 +197,7 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 
 // advance moves the jails' clock to the wall clock.
 func (e *engine) advance(now time.Time) {
+	e.enforce(setBack(e.jails, now, e.log))
 	if !e.caughtUp {
 		e.caughtUp = e.sourcesCaughtUp(now) || now.Sub(e.started) > catchUpMax
 		if !e.caughtUp {
