@@ -82,7 +82,10 @@ func (e *engine) watchJails(now time.Time) {
 			w.leaked = now
 		}
 		w.afterBan = c.AfterBan
+		w.late.look(now, c)
 		e.watched[cfg.Name] = w
+		e.alarms.set(now, "late", cfg.Name, w.late.what(cfg.Name, time.Duration(cfg.FindTime)),
+			"compare the clock and the time zone of what writes the log with this machine's (`p2pban explain FILE` shows the times it reads); while a long backlog is read it passes by itself")
 		what := ""
 		if !w.leaked.IsZero() && now.Sub(w.leaked) < afterBanAlarm {
 			what = fmt.Sprintf("hosts banned by jail %s still reach the node: %d events after their bans, the last of %s", cfg.Name, c.AfterBan, c.LastAfterBan)
@@ -103,4 +106,5 @@ type watched struct {
 	afterBan int64
 	leaked   time.Time // when events after a ban last came
 	cause    string    // what the firewall said about them
+	late     lateness
 }

@@ -76,7 +76,7 @@ type Alarm struct {
 // attackers through or bans the innocent, then what makes the daemon blind.
 var AlarmKinds = []string{
 	"firewall", "forgeable", "guard", "after-ban",
-	"source", "suppressed", "unrecognised", "silent", "lag", "state",
+	"source", "suppressed", "unrecognised", "silent", "late", "lag", "state",
 }
 
 // SourceStatus is one log source.
