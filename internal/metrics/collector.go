@@ -68,7 +68,7 @@ func newMetrics() *metrics {
 		alarms:         newDesc("alarms", "Alarms standing now, by kind; `p2pban status` names causes and cures.", "kind"),
 		queued:         newDesc("queued_batches", "Batches of lines that wait to be judged; a full queue makes the sources wait."),
 		lostEvents:     newDesc("event_stream_lost_total", "Events that slow readers of the event stream missed."),
-		saves:          newDesc("state_save_seconds", "Time to save decisions, which comes before enforcing them."),
+		saves:          newDesc("state_save_seconds", "Time to save decisions, which comes before they are told."),
 		unsaved:        newDesc("state_unsaved", "Decisions that the state file refused: enforced, but lost at a restart."),
 		checkpoint:     newDesc("checkpoint_timestamp_seconds", "When windows and positions in the logs were last saved."),
 		checkpointTook: newDesc("checkpoint_duration_seconds", "How long writing the last checkpoint took."),

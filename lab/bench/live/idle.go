@@ -50,7 +50,7 @@ func idleOne(s *setup, name, program string, j *journald) error {
 	defer d.stop()
 	time.Sleep(15 * time.Second) // until the journal counts as quiet
 	before, began := d.group(), time.Now()
-	time.Sleep(time.Duration(s.n(40)) * time.Second)
+	time.Sleep(time.Duration(s.n(20)) * time.Second)
 	used := d.group().cpu - before.cpu
 	s.report.add("| %s | %.2f | %s |\n", name, 100*used.Seconds()/time.Since(began).Seconds(), mib(d.group().rss))
 	return nil

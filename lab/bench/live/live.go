@@ -18,7 +18,7 @@ type banner struct {
 	start func(dir, path string) (stop func(), err error)
 	// patience is for how long one of its bans is waited for.
 	patience time.Duration
-	// burst is how many bans are asked of it at once.
+	// bursts is how often 500 bans are asked of it at once.
 	bursts int
 }
 
@@ -29,8 +29,7 @@ func banners(s *setup) []banner {
 	return []banner{
 		{"bare", "a loop of inotify, read and one nftables message, which judges and keeps nothing: the floor of this machine and of Go", startBare, 10 * time.Second, 30},
 		{"p2pban", version(s.p2pban, "version"), s.startOnFile, 10 * time.Second, 30},
-		{"fail2ban", "", startFail2ban, time.Minute, 3},
-		{"CrowdSec", "", startCrowdSec, 2 * time.Minute, 1},
+		{"fail2ban", version("fail2ban-server", "--version"), startFail2ban, time.Minute, 3},
 	}
 }
 
@@ -49,11 +48,11 @@ type kind struct {
 }
 
 // budget is how long one program is measured on one kind of log at most.
-const budget = 30 * time.Second
+const budget = 15 * time.Second
 
 func kinds() []kind {
 	single := func(s *setup, b banner, p *probe) (dist, error) {
-		return p.single(s.n(1000), 15*time.Millisecond, budget)
+		return p.single(s.n(500), 15*time.Millisecond, budget)
 	}
 	return []kind{
 		{"quiet", "An otherwise quiet log", func(s *setup, b banner, p *probe, _ *os.File) (dist, error) {
@@ -75,7 +74,6 @@ func kinds() []kind {
 
 // latency measures every program on every kind of log, and p2pban on a journal.
 func latency(s *setup) error {
-	s.report.add("## From write() to the kernel\n\n")
 	all := map[string][]curve{}
 	for _, b := range banners(s) {
 		if s.banners != "" && !strings.Contains(s.banners, b.name) {
@@ -170,7 +168,7 @@ func onJournal(s *setup) (dist, error) {
 	if _, err := p.one(); err != nil {
 		return nil, err
 	}
-	return p.single(s.n(500), 60*time.Millisecond, 40*time.Second)
+	return p.single(s.n(300), 60*time.Millisecond, 30*time.Second)
 }
 
 func (r *report) row(log, program string, d dist) {

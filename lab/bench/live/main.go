@@ -14,9 +14,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // inside is set in the environment of the copy that runs in the namespaces.
@@ -97,11 +99,27 @@ func measure(s *setup, only, write string) (err error) {
 		if only != "" && !slices.Contains(strings.Split(only, ","), sec.name) {
 			continue
 		}
+		s.report.add("%s, %s, Linux %s, %d processors, load average %s.\n\n", time.Now().Format(time.DateOnly), runtime.Version(), kernel(), runtime.NumCPU(), load())
 		if err := sec.run(s); err != nil {
 			return fmt.Errorf("%s: %w", sec.name, err)
 		}
+		if err := s.report.save(sec.name); err != nil {
+			return err
+		}
 	}
-	return s.report.save()
+	return nil
+}
+
+func kernel() string {
+	text, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return strings.TrimSpace(string(text))
+}
+
+// load is the load average of the last minute: who else was busy.
+func load() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(text), " ")
+	return one
 }
 
 // path makes a directory for one program and gives its name.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -40,6 +41,10 @@ func newMonitor() (*monitor, error) {
 }
 
 func (m *monitor) listen(fd int) {
+	// It must note the time at once: p2pban saves the ban just then, and with two
+	// processors nothing else may be free.
+	runtime.LockOSThread()
+	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 50}, 0)
 	buf := make([]byte, 1<<20)
 	for {
 		n, _, err := unix.Recvfrom(fd, buf, 0)

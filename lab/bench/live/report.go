@@ -23,11 +23,25 @@ func (r *report) add(format string, args ...any) {
 	fmt.Print(text)
 }
 
-func (r *report) save() error {
+// save puts what was added since the last call into the report, between the
+// marks of that section; the rest of it is written by people.
+func (r *report) save(section string) error {
+	text := r.text.String()
+	r.text.Reset()
 	if r.path == "" {
 		return nil
 	}
-	return os.WriteFile(r.path, []byte(r.text.String()), 0o644)
+	old, err := os.ReadFile(r.path)
+	if err != nil {
+		return err
+	}
+	begin, end := "<!-- "+section+": written by lab/bench/live -->\n", "<!-- end of "+section+" -->"
+	before, rest, ok := strings.Cut(string(old), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !ok || !ended {
+		return fmt.Errorf("%s has no place for the section %s", r.path, section)
+	}
+	return os.WriteFile(r.path, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644)
 }
 
 // plot draws distributions beside the report.
