@@ -94,7 +94,7 @@ p2pban_node_connections_total{direction="inbound",source="kubo",transport="tcp"}
 # HELP p2pban_source_lag_bytes Bytes known to be unread; absent where the source can't know.
 # TYPE p2pban_source_lag_bytes gauge
 p2pban_source_lag_bytes{source="kubo"} 100
-# HELP p2pban_state_save_seconds Time to save decisions, which comes before enforcing them.
+# HELP p2pban_state_save_seconds Time to save decisions, which comes before they are told.
 # TYPE p2pban_state_save_seconds histogram
 p2pban_state_save_seconds_bucket{le="0.0005"} 0
 p2pban_state_save_seconds_bucket{le="0.001"} 1
