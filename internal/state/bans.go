@@ -16,7 +16,7 @@ import (
 // SaveDecisions makes decisions durable in one transaction: a ban is put into
 // the bans in force (replacing the jail's earlier one of that prefix), an unban
 // takes it out, and all go into the history, held bans too. Call it before
-// enforcing.
+// telling anybody.
 //
 // In the history, text that is no valid UTF-8 has U+FFFD for each bad byte.
 func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) error {

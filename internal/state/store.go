@@ -3,8 +3,8 @@
 // is one SQLite file with one owner, and it never judges: what it is given it
 // gives back, or it says that the file is damaged.
 //
-// Bans are the truth about who is out, and are written before they are
-// enforced; the jail's snapshot holds windows and counts. They are saved at
+// Bans are the truth about who is out, and are written before anybody is
+// told of them; the jail's snapshot holds windows and counts. They are saved at
 // different moments, so a caller that starts again restores the snapshot first
 // and then brings its bans to what Saved.Bans says.
 //
