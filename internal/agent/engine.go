@@ -109,7 +109,7 @@ func (e *engine) Run(ctx context.Context) error {
 		case f := <-e.looks:
 			f()
 		case toSave <- job:
-			e.handed(job)
+			e.handed()
 		case r := <-e.saved:
 			e.noteSaved(r)
 		case <-ticker.C:
