@@ -308,21 +308,22 @@ func TestJournaldCuts(t *testing.T) {
 		for _, ext := range []string{"json", "log"} {
 			file := "captures/carriers/journald-252-48K-split-forged-" + version + "." + ext
 			var res Result
-			cut := false
-			pieces := 0
+			var pieces Pieces
+			found, continues := 0, false
 			for _, line := range readLines(t, file) {
-				p.Parse(Line{Text: line, Cut: cut}, &res)
+				p.Parse(Line{Text: line}, &res)
+				pieces.Settle(&Line{Text: line}, &res)
 				if res.Reject != Cut && res.Reject != Forged {
 					t.Errorf("%s: %v", file, res.Reject)
 				}
-				if cut && res.Reject != Cut {
+				if continues && res.Reject != Cut {
 					t.Errorf("%s: a continuation is %v", file, res.Reject)
 				}
-				if cut = res.Continues; cut {
-					pieces++
+				if continues = res.Continues; continues {
+					found++
 				}
 			}
-			if pieces == 0 {
+			if found == 0 {
 				t.Errorf("%s: no piece announced its rest", file)
 			}
 		}

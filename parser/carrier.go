@@ -31,8 +31,13 @@ var carriers = [...]carrier{
 	{"syslog-iso", "12", unwrapSyslogISO},
 }
 
-// unwrap takes the carriers off a line.
-func unwrap(s string, res *Result) string {
+// unwrap takes the carriers off a line, and a carriage return at its end. full is
+// set where the line, or what was wrapped, is as long as journald makes one: what
+// looks like a carrier in a piece may be the stranger's.
+func unwrap(text string, res *Result) (s string, full bool) {
+	s = strings.TrimSuffix(text, "\r")
+	end := len(text) - len(s)
+	full = len(s) == journalLineMax || len(text) == journalLineMax
 	for depth := 0; depth < maxCarriers && s != "" && !res.failed(); depth++ {
 		found := false
 		for i := range carriers {
@@ -46,6 +51,7 @@ func unwrap(s string, res *Result) string {
 				if res.Carrier == "" {
 					res.Carrier = c.name
 				}
+				full = full || len(s) == journalLineMax || len(s)+end == journalLineMax
 				break
 			}
 		}
@@ -53,7 +59,7 @@ func unwrap(s string, res *Result) string {
 			break
 		}
 	}
-	return s
+	return s, full
 }
 
 // carry notes the carrier's time; the outermost complete one counts.
@@ -76,11 +82,7 @@ func unwrapSyslog(s string, res *Result) (string, int, bool) {
 	if at.n == 0 {
 		return "", 0, false
 	}
-	payload, ok := cutSyslogHead(rest[at.n:])
-	if ok {
-		res.carry(at)
-	}
-	return payload, len(s) - len(payload), ok
+	return unwrapSyslogHead(s, len(s)-len(rest)+at.n, at, res)
 }
 
 // unwrapSyslogISO reads the same with a full stamp: rsyslog's RFC 3339 template
@@ -90,11 +92,19 @@ func unwrapSyslogISO(s string, res *Result) (string, int, bool) {
 	if at.n == 0 || !at.zoned {
 		return "", 0, false
 	}
-	payload, ok := cutSyslogHead(s[at.n:])
-	if ok {
-		res.carry(at)
+	return unwrapSyslogHead(s, at.n, at, res)
+}
+
+// unwrapSyslogHead reads what follows the stamp at, which ends before byte from.
+func unwrapSyslogHead(s string, from int, at stamp, res *Result) (string, int, bool) {
+	payload, ok := cutSyslogHead(s[from:])
+	if !ok {
+		return "", 0, false
 	}
-	return payload, len(s) - len(payload), ok
+	before := len(s) - len(payload)
+	res.carry(at)
+	res.within(s[from:before], "", false)
+	return payload, before, true
 }
 
 // cutPriority takes off "<13>", if it is there.
@@ -167,10 +177,17 @@ func unwrapSyslog5424(s string, res *Result) (string, int, bool) {
 	if at.n == 0 && !strings.HasPrefix(rest, "- ") {
 		return "", 0, false
 	}
-	for range 5 { // time, host, app, procid, msgid
+	from, to := 0, 0   // host, app and procid
+	for i := range 5 { // time, host, app, procid, msgid
 		var word string
 		if word, rest, ok = strings.Cut(rest, " "); !ok || word == "" {
 			return "", 0, false
+		}
+		switch i {
+		case 0:
+			from = len(s) - len(rest)
+		case 3:
+			to = len(s) - len(rest)
 		}
 	}
 	if rest, ok = cutStructuredData(rest); !ok {
@@ -180,6 +197,7 @@ func unwrapSyslog5424(s string, res *Result) (string, int, bool) {
 	if at.n > 0 {
 		res.carry(at)
 	}
+	res.within(s[from:to], "", false)
 	return rest, len(s) - len(rest), true
 }
 

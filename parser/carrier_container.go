@@ -13,8 +13,12 @@ func unwrapDocker(s string, res *Result) (string, int, bool) {
 	all, ok := scanObject(s, res.members)
 	res.members = all[:from]
 	members := all[from:]
+	if !ok {
+		res.unread()
+		return "", 0, false
+	}
 	stream, at := find(members, "stream"), find(members, "time")
-	if !ok || stream == nil || at == nil || at.kind() != '"' {
+	if stream == nil || at == nil || at.kind() != '"' {
 		return "", 0, false
 	}
 	log := members[0]
@@ -23,6 +27,7 @@ func unwrapDocker(s string, res *Result) (string, int, bool) {
 		return "", 0, false
 	}
 	res.carry(readStamp(strings.Trim(at.value, `"`), 'T'))
+	res.within(stream.value, "", true)
 	text, whole := strings.CutSuffix(text, "\n")
 	if !whole {
 		res.Continues = true
@@ -39,18 +44,18 @@ func unwrapCRI(s string, res *Result) (string, int, bool) {
 	if at.n == 0 || !at.zoned {
 		return "", 0, false
 	}
-	rest, ok := strings.CutPrefix(s[at.n:], " stderr ")
-	if !ok {
-		if rest, ok = strings.CutPrefix(s[at.n:], " stdout "); !ok {
-			return "", 0, false
-		}
+	const name = " stderr " // as long as that of the other
+	if !strings.HasPrefix(s[at.n:], name) && !strings.HasPrefix(s[at.n:], " stdout ") {
+		return "", 0, false
 	}
+	stream, rest := s[at.n:at.n+len(name)], s[at.n+len(name):]
 	tags, payload, ok := strings.Cut(rest, " ")
 	tag, _, _ := strings.Cut(tags, ":")
 	if !ok || tag != "F" && tag != "P" {
 		return "", 0, false
 	}
 	res.carry(at)
+	res.within(stream, "", true)
 	if tag == "P" {
 		res.Continues = true
 		res.fail(Cut, at.n, "the container runtime cut the line: it is marked P")

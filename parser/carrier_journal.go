@@ -8,18 +8,22 @@ import (
 )
 
 // unwrapJournalJSON reads an entry of journalctl -o json. MESSAGE is a string,
-// or an array of byte values when it holds a control character; _LINE_BREAK
-// stands in an entry whose line journald cut (systemd.journal-fields(7)).
+// or an array of byte values when it holds a control character, or null when
+// journalctl found it too long.
 func unwrapJournalJSON(s string, res *Result) (string, int, bool) {
-	if !strings.Contains(s, `"MESSAGE"`) || !strings.Contains(s, `"__REALTIME_TIMESTAMP"`) {
+	if !strings.Contains(s, `"__REALTIME_TIMESTAMP"`) && !strings.Contains(s, `"__CURSOR"`) {
 		return "", 0, false
 	}
 	from := len(res.members)
 	all, ok := scanObject(s, res.members)
 	res.members = all[:from]
+	if !ok {
+		res.unread()
+		return "", 0, false
+	}
 	members := all[from:]
 	message, at := find(members, "MESSAGE"), find(members, "__REALTIME_TIMESTAMP")
-	if !ok || message == nil || at == nil {
+	if message == nil || at == nil {
 		return "", 0, false
 	}
 	if micros, err := strconv.ParseInt(strings.Trim(at.value, `"`), 10, 64); err == nil {
@@ -31,18 +35,50 @@ func unwrapJournalJSON(s string, res *Result) (string, int, bool) {
 		text, ok = res.text.jsonText(message.value)
 	case '[':
 		text, ok = res.text.bytes(message.value)
-	default: // null: journalctl leaves out what is too long
+	default:
 		ok = false
 	}
 	if !ok {
 		res.fail(Malformed, message.at, "MESSAGE is no text")
-		return "", message.at, true
+		text = ""
+	}
+	res.journalPiece(members)
+	return text, message.at + 1, true
+}
+
+// journalPiece says which stream an entry belongs to and whether it is a piece
+// of a line. journald marks what it cuts with _LINE_BREAK
+// (systemd.journal-fields(7)); of a container, Docker's journald driver
+// (moby/moby, daemon/logger/journald) and conmon mark all pieces but the last
+// with CONTAINER_PARTIAL_MESSAGE, newer ones all of them with an id.
+func (res *Result) journalPiece(members []member) {
+	if stream := find(members, "_STREAM_ID"); stream != nil {
+		res.within(stream.value, valueOf(members, "_PID"), true)
+	} else if id := find(members, "CONTAINER_ID"); id != nil {
+		// One priority is of standard output, another of standard error.
+		res.within(res.text.join(id.value, valueOf(members, "PRIORITY")), "", true)
 	}
 	if cut := find(members, "_LINE_BREAK"); cut != nil {
-		res.Continues = cut.value == `"line-max"`
+		res.Continues = cut.value != `"eof"`
+		res.interrupted = cut.value == `"pid-change"`
 		res.fail(Cut, cut.at, "journald cut the line: the entry has _LINE_BREAK")
 	}
-	return text, message.at + 1, true
+	partial := find(members, "CONTAINER_PARTIAL_MESSAGE")
+	if partial == nil {
+		partial = find(members, "CONTAINER_PARTIAL_ID")
+	} else {
+		res.Continues = true
+	}
+	if partial != nil {
+		res.fail(Cut, partial.at, "the container runtime cut the line: the entry has "+partial.key)
+	}
+}
+
+func valueOf(members []member, key string) string {
+	if m := find(members, key); m != nil {
+		return m.value
+	}
+	return ""
 }
 
 // bytes decodes "[104,105]".
@@ -61,19 +97,27 @@ func (a *arena) bytes(list string) (string, bool) {
 	return a.since(from), true
 }
 
+// exportStream is where the messages of an export are, apart from the other
+// fields' lines.
+const exportStream = "MESSAGE"
+
 // unwrapExport reads the MESSAGE line of journalctl -o export.
-func unwrapExport(s string, _ *Result) (string, int, bool) {
+func unwrapExport(s string, res *Result) (string, int, bool) {
 	payload, ok := strings.CutPrefix(s, "MESSAGE=")
+	if ok {
+		res.within(exportStream, "", false)
+	}
 	return payload, len("MESSAGE="), ok
 }
 
 // unwrapExportBinary reads what the export format makes of a message with
 // control characters (systemd's JOURNAL_EXPORT_FORMATS): a line of its own that
 // begins with the message's length, eight bytes, little-endian.
-func unwrapExportBinary(s string, _ *Result) (string, int, bool) {
+func unwrapExportBinary(s string, res *Result) (string, int, bool) {
 	const head = 8
 	if len(s) <= head || s[head-1] != 0 || binary.LittleEndian.Uint64([]byte(s[:head])) != uint64(len(s)-head) {
 		return "", 0, false
 	}
+	res.within(exportStream, "", false)
 	return s[head:], head, true
 }

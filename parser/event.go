@@ -19,8 +19,9 @@ type Line struct {
 	// the latest time known for the stream. Zero means that such a stamp gives
 	// no time.
 	Ref time.Time
-	// Cut says that the carrier split the line, or that it continues a split one
-	// (Result.Continues of the line before); it is then never evidence.
+	// Cut says that whoever delivers the line knows it for a piece of a longer
+	// one, or had to shorten it; it is then never evidence. What the line's own
+	// carrier tells of pieces is remembered by Pieces.
 	Cut bool
 	// Distrust is what the stream has shown (Result.Risk) and the operator has
 	// not declared trusted: events of the formats concerned are refused.

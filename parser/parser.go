@@ -82,14 +82,14 @@ func (p *Parser) parse(l *Line, res *Result, explain bool) {
 	if !explain && len(text) < alwaysRead && !p.filter.match(text) {
 		return
 	}
+	payload, full := unwrap(text, res)
 	if l.Cut {
-		res.Reject, res.Detail = Cut, "the line is a piece of a longer one"
+		res.Reject, res.Detail, res.Column = Cut, "the line is a piece of a longer one", 0
 		return
 	}
-	payload := unwrap(strings.TrimSuffix(text, "\r"), res)
-	if len(payload) == journalLineMax && !res.failed() {
+	if full && !res.failed() {
 		res.Continues = true
-		res.fail(Cut, len(payload)-1, "journald cut the line at 49152 bytes")
+		res.fail(Cut, max(len(payload)-1, 0), "journald cut the line at 49152 bytes")
 	}
 	if !res.failed() {
 		p.frame(payload, res)

@@ -26,8 +26,12 @@ const (
 // characters: as an array of numbers, in which no needle can be found.
 const arrayMessage = `"MESSAGE":[`
 
+// pieceMarks are how carriers mark pieces, which may be short: what follows one
+// must be known as its rest.
+var pieceMarks = [...]string{"_LINE_BREAK", "CONTAINER_PARTIAL_", " stderr P ", " stdout P ", " stderr P:", " stdout P:"}
+
 func newPrefilter(rules []*Rule) *prefilter {
-	needles := []string{arrayMessage}
+	needles := append([]string{arrayMessage}, pieceMarks[:]...)
 	for i := range risks {
 		needles = append(needles, risks[i].needles...)
 	}

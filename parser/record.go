@@ -112,17 +112,21 @@ type Result struct {
 	// Risk names the holes whose witness this line is: text that shows the
 	// stream to be one on which a stranger can write whole lines.
 	Risk Risks
-	// Continues is set when the line is an unfinished piece of a longer one: the
-	// next line of the same stream is its rest and must be passed with Cut set.
+	// Continues is set when the line is an unfinished piece of a longer one. Which
+	// line is its rest, Pieces tells.
 	Continues bool
 
 	format  format
 	ref     time.Time // the line's Ref
 	base    int       // bytes of the line before the payload
 	carried carried   // what the carrier said
-	members []member  // top-level members of a JSON line
-	json    jsonLine  // the JSON line being framed
-	text    arena     // decoded text
+	stream  lineStream
+	// interrupted is set with Continues when another process broke in, blind
+	// when the carrier can't be read: the rest may be in any stream.
+	interrupted, blind bool
+	members            []member // top-level members of a JSON line
+	json               jsonLine // the JSON line being framed
+	text               arena    // decoded text
 }
 
 // carried is what a carrier said about the line it wraps.
@@ -140,11 +144,24 @@ func (res *Result) reset() {
 	res.Reject = Unrecognised
 	res.Column, res.base = 0, 0
 	res.Risk = 0
-	res.Continues = false
+	res.Continues, res.interrupted, res.blind = false, false, false
+	res.stream = lineStream{}
 	res.carried = carried{}
 	res.format, res.ref = fmtNone, time.Time{}
 	res.members, res.json = res.members[:0], jsonLine{}
 }
+
+// within notes the stream that a carrier names; marks says that this carrier
+// marks the pieces of a line.
+func (res *Result) within(stream, process string, marks bool) {
+	if res.Carrier == "" {
+		res.stream = lineStream{stream, process, marks}
+	}
+}
+
+// unread notes a carrier's line that was cut before its own end, or damaged:
+// nothing tells whether its text goes on.
+func (res *Result) unread() { res.Continues, res.blind = true, true }
 
 // unframe forgets what a framer read that then passed.
 func (res *Result) unframe() {
@@ -191,3 +208,11 @@ func (a *arena) room(n int) int {
 
 // since gives what was written from position from on.
 func (a *arena) since(from int) string { return a.b.String()[from:] }
+
+// join appends both.
+func (a *arena) join(s, t string) string {
+	from := a.room(len(s) + len(t))
+	a.b.WriteString(s)
+	a.b.WriteString(t)
+	return a.since(from)
+}

@@ -83,7 +83,7 @@ func (k *shapes) read(p *Parser, l *Line, res *Result) bool {
 		if !ok {
 			return false
 		}
-		res.Event, res.Reject, res.Risk, res.Continues = Event{}, t.reject, 0, false
+		res.Event, res.Reject, res.Risk, res.Continues, res.stream = Event{}, t.reject, 0, false, lineStream{}
 		if t.reject != Accepted {
 			return true
 		}

@@ -49,8 +49,8 @@ type reader struct {
 	// last is the latest time known on the stream: a line without a time
 	// inherits it, and a stamp without a year is completed by it.
 	last time.Time
-	// cutNext is set while a line is unfinished: the next one continues it.
-	cutNext bool
+	// pieces are the lines that are unfinished.
+	pieces parser.Pieces
 	// risks are the holes whose witnesses passed: from then on lines that could
 	// be forged through them are refused, unless the operator trusts the source.
 	risks parser.Risks
@@ -68,7 +68,7 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	if ref.IsZero() {
 		ref = now
 	}
-	line := parser.Line{Text: l.Text, Time: l.Time, Ref: ref, Cut: l.Cut || r.cutNext}
+	line := parser.Line{Text: l.Text, Time: l.Time, Ref: ref, Cut: l.Cut}
 	if !r.trust {
 		line.Distrust = r.risks
 	}
@@ -80,7 +80,7 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	default:
 		r.parser.Parse(line, &r.result)
 	}
-	r.cutNext = r.result.Continues
+	r.pieces.Settle(&line, &r.result)
 	r.risks |= r.result.Risk
 	r.tally.Lines++
 	r.tally.Rejected[r.result.Reject]++
@@ -104,8 +104,8 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 }
 
 // skip counts lines that the scanner passed over.
-func (r *reader) skip(lines int) {
-	r.cutNext = false
+func (r *reader) skip(text string, lines int) {
+	r.pieces.Skip(text)
 	r.tally.Lines += int64(lines)
 	r.tally.Rejected[parser.Unrecognised] += int64(lines)
 }

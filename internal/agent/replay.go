@@ -170,7 +170,7 @@ func (l *lane) block(b sources.Block, read func(sources.Line) bool) bool {
 	}
 	for line, skipped := range l.reader.scanner.Lines(text) {
 		if skipped > 0 {
-			l.reader.skip(skipped)
+			l.reader.skip(line, skipped)
 		} else if !read(sources.SplitLine(line)) {
 			return false
 		}

@@ -210,6 +210,9 @@ func (s *source) reader(stream string) *reader {
 		s.forgetOldest()
 	}
 	r := &reader{parser: s.parser, trust: s.spec.Trust}
+	if len(s.spec.Files) > 0 && !slices.Equal(s.spec.Files, []string{config.Stdin}) {
+		r.pieces.Lost() // it may go on in the middle of a file
+	}
 	s.streams[stream] = r
 	return r
 }

@@ -144,12 +144,13 @@ func judgeOurs(p *parser.Parser, c *capture) {
 	var (
 		res   parser.Result
 		risks parser.Risks
-		cut   bool
+		cut   parser.Pieces
 	)
 	for _, l := range c.lines {
-		p.Parse(parser.Line{Text: l, Cut: cut, Distrust: risks}, &res)
+		line := parser.Line{Text: l, Distrust: risks}
+		p.Parse(line, &res)
+		cut.Settle(&line, &res)
 		risks |= res.Risk
-		cut = res.Continues
 		if res.Reject == parser.Accepted {
 			c.accused[ours][res.Event.Host.String()]++
 		}

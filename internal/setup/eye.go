@@ -11,10 +11,10 @@ import (
 
 // eye reads the lines of one log and remembers what kind they were.
 type eye struct {
-	parser  *parser.Parser
-	res     parser.Result
-	last    time.Time
-	cutNext bool
+	parser *parser.Parser
+	res    parser.Result
+	last   time.Time
+	pieces parser.Pieces
 
 	lines, events int64
 	// genuine are lines that only a node's logger writes; a line that is merely
@@ -33,9 +33,10 @@ func (l *looker) eye(last time.Time) *eye {
 }
 
 func (e *eye) read(l sources.Line) {
-	e.parser.Parse(parser.Line{Text: l.Text, Time: l.Time, Ref: e.last, Cut: l.Cut || e.cutNext}, &e.res)
+	line := parser.Line{Text: l.Text, Time: l.Time, Ref: e.last, Cut: l.Cut}
 	r := &e.res
-	e.cutNext = r.Continues
+	e.parser.Parse(line, r)
+	e.pieces.Settle(&line, r)
 	e.risks |= r.Risk
 	e.lines++
 	switch r.Reject {

@@ -1,0 +1,130 @@
+package parser
+
+import (
+	"slices"
+	"strings"
+)
+
+// Pieces remembers of one log in which of the streams inside it a line is
+// unfinished. Carriers split long lines, and only the first piece begins with
+// what the node wrote: the others begin wherever a stranger, who chose the
+// length of what stands before, wants them to. The zero Pieces is for a log
+// that is read from its beginning. It is not safe for concurrent use.
+type Pieces struct {
+	// open are the streams whose next line is the rest of an unfinished one,
+	// the oldest first.
+	open []lineStream
+	// lost is set when any stream may have an unfinished line; since are those
+	// that have had a line after that.
+	lost  bool
+	since []lineStream
+	// look reads the carriers of lines that Parse passed over.
+	look *Result
+}
+
+// lineStream is where the pieces of a line follow one another: standard output
+// and standard error of a container are two. Only the outermost carrier's word
+// counts, for in a piece a stranger can write what looks like another one. The
+// zero lineStream is that of lines whose carrier names none.
+type lineStream struct {
+	name string
+	// process is set where several may write to one stream: after another one
+	// broke in, the rest of a process's line comes with its next line.
+	process string
+	// marks is set when the carrier marks the pieces of a line.
+	marks bool
+}
+
+// whole is the stream of all processes that write to it.
+func (s lineStream) whole() lineStream {
+	s.process = ""
+	return s
+}
+
+// maxOpenStreams bounds the streams remembered. A log has a handful; the oldest
+// makes room.
+const maxOpenStreams = 64
+
+// Lost says that what stands before the next line was not seen: the first line
+// of each stream whose carrier marks pieces may be the rest of one.
+func (p *Pieces) Lost() { p.lost, p.since = true, nil }
+
+// Settle makes res, as l was just read into it, Cut if l is the rest of an
+// unfinished line. It must be called for every line, or Skip for those that a
+// Scanner passed over.
+func (p *Pieces) Settle(l *Line, res *Result) {
+	nameless := false
+	if p.waiting() {
+		var rest bool
+		if rest, nameless = p.continues(p.stream(l, res)); rest {
+			res.Reject, res.Detail, res.Column = Cut, "the line continues one that its carrier split", 0
+			res.Event, res.Risk = Event{}, 0
+		}
+	}
+	switch {
+	case !res.Continues:
+	case res.blind:
+		p.Lost()
+	case nameless:
+		p.expect(lineStream{})
+	default:
+		p.expect(res.stream.whole())
+		if res.interrupted {
+			p.expect(res.stream)
+		}
+	}
+}
+
+func (p *Pieces) waiting() bool { return len(p.open) > 0 || p.lost }
+
+// Skip is Settle for lines, each with its newline, of which Parse would look
+// into none.
+func (p *Pieces) Skip(lines string) {
+	for p.waiting() && lines != "" {
+		var l Line
+		l.Text, lines, _ = strings.Cut(lines, "\n")
+		p.continues(p.stream(&l, nil))
+	}
+}
+
+// stream gives the stream of a line, which Parse may have passed over.
+func (p *Pieces) stream(l *Line, res *Result) lineStream {
+	if res != nil && (res.Reject != Unrecognised || res.stream != (lineStream{})) {
+		return res.stream
+	}
+	if p.look == nil {
+		p.look = new(Result)
+	}
+	p.look.reset()
+	unwrap(l.Text, p.look)
+	return p.look.stream
+}
+
+// continues tells whether a line of stream at is the rest of one, which it then
+// is no more, and whether of one in no stream that has a name: there the name of
+// the rest is the stranger's.
+func (p *Pieces) continues(at lineStream) (rest, nameless bool) {
+	whole := at.whole()
+	p.open = slices.DeleteFunc(p.open, func(o lineStream) bool {
+		zero := o == (lineStream{})
+		hit := zero || o == at || o == whole
+		rest, nameless = rest || hit, nameless || zero
+		return hit
+	})
+	if p.lost && at.marks && !slices.Contains(p.since, whole) {
+		p.since = remember(p.since, whole)
+		rest = true
+	}
+	return rest, nameless
+}
+
+func (p *Pieces) expect(s lineStream) { p.open = remember(p.open, s) }
+
+// remember appends a copy of s, which shares a line's memory.
+func remember(list []lineStream, s lineStream) []lineStream {
+	if len(list) == maxOpenStreams {
+		list = slices.Delete(list, 0, 1)
+	}
+	s.name, s.process = strings.Clone(s.name), strings.Clone(s.process)
+	return append(list, s)
+}

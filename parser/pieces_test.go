@@ -1,0 +1,301 @@
+package parser
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// A stranger's error text, long enough to be split, and a record of his own
+// making that stands where a piece begins.
+const (
+	pieceHead   = "2026-11-20T11:20:20.722Z\tINFO\tcanonical-log\ttls/transport.go:60\tCANONICAL_PEER_STATUS: peer= addr=/ip4/203.0.113.66/tcp/44788 sample_rate=100 handshake_failure=\"tls\" err=\"x"
+	pieceForged = "2026-11-20T11:20:20.722Z\tINFO\tcanonical-log\tswarm/swarm_listen.go:128\tCANONICAL_PEER_STATUS: peer=12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5 addr=/ip4/192.0.2.8/tcp/1 sample_rate=10000 connection_status=\"established\" dir=\"inbound\""
+	pieceHonest = "2026-11-20T11:20:21.722Z\tINFO\tcanonical-log\tswarm/swarm_listen.go:128\tCANONICAL_PEER_STATUS: peer=12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5 addr=/ip4/203.0.113.7/tcp/1 sample_rate=100 connection_status=\"established\" dir=\"inbound\""
+)
+
+// piecesOf are the pieces of n bytes of such a line; from the second on each
+// begins with what forged says, the last one is nothing else.
+func piecesOf(n, count int, forged string) []string {
+	pieces := []string{pieceHead + strings.Repeat("A", n-len(pieceHead))}
+	for range count - 2 {
+		pieces = append(pieces, forged+" "+strings.Repeat("A", n-len(forged)-1))
+	}
+	return append(pieces, forged)
+}
+
+// readPieces reads lines as a log and gives the hosts accused.
+func readPieces(t *testing.T, lines []string) []string {
+	t.Helper()
+	p := newParser(t, Options{})
+	var (
+		pieces Pieces
+		res    Result
+		hosts  []string
+	)
+	for _, text := range lines {
+		l := Line{Text: text}
+		p.Parse(l, &res)
+		pieces.Settle(&l, &res)
+		if res.Reject == Accepted {
+			hosts = append(hosts, res.Event.Host.String())
+		}
+	}
+	// A Scanner passes over lines.
+	var (
+		scanned Pieces
+		again   []string
+		s       = NewScanner(p)
+	)
+	for text, skipped := range s.Lines(strings.Join(lines, "\n") + "\n") {
+		if skipped > 0 {
+			scanned.Skip(text)
+			continue
+		}
+		l := Line{Text: text}
+		s.Parse(l, &res)
+		scanned.Settle(&l, &res)
+		if res.Reject == Accepted {
+			again = append(again, res.Event.Host.String())
+		}
+	}
+	if fmt.Sprint(again) != fmt.Sprint(hosts) {
+		t.Errorf("the scanner accuses %v, the parser %v", again, hosts)
+	}
+	return hosts
+}
+
+// wrapping is how a carrier writes a line or a piece of one.
+type wrapping struct {
+	name string
+	size int
+	wrap func(text, stream string, last bool) string
+}
+
+var wrappings = []wrapping{
+	{"docker", 16 << 10, func(text, stream string, last bool) string {
+		if last {
+			text += "\n"
+		}
+		return asJSON(map[string]any{"log": text, "stream": stream, "time": "2026-11-20T11:21:00.1Z"}, "log")
+	}},
+	{"cri", 16 << 10, cri},
+	{"cri of conmon, at the end of what it could read", 300, cri},
+	{"journalctl -o cat", journalLineMax, func(text, _ string, _ bool) string { return text }},
+	{"journalctl -o short", journalLineMax, func(text, stream string, _ bool) string {
+		return "Nov 20 11:21:00 vm ipfs-" + stream + "[7]: " + text
+	}},
+	{"syslog 5424", journalLineMax, func(text, stream string, _ bool) string {
+		return "<14>1 2026-11-20T11:21:00Z vm ipfs-" + stream + " 7 - - " + text
+	}},
+	{"journalctl -o json", journalLineMax, func(text, stream string, last bool) string {
+		return journalJSON(text, last, map[string]any{"_STREAM_ID": stream, "_PID": "7"}, "_LINE_BREAK", "line-max")
+	}},
+	{"journalctl -o json, without --all", journalLineMax, func(text, stream string, last bool) string {
+		m := map[string]any{"_STREAM_ID": stream, "_PID": "7"}
+		if len(text) > 4096 {
+			m["MESSAGE"] = nil
+		}
+		return journalJSON(text, last, m, "_LINE_BREAK", "line-max")
+	}},
+	{"journalctl -o json, at a NUL", 300, func(text, stream string, last bool) string {
+		return journalJSON(text, last, map[string]any{"_STREAM_ID": stream, "_PID": "7"}, "_LINE_BREAK", "nul")
+	}},
+	{"Docker's journald driver", 16 << 10, func(text, stream string, last bool) string {
+		return journalJSON(text, last, map[string]any{"CONTAINER_ID": "abc", "PRIORITY": priorityOf[stream]}, "CONTAINER_PARTIAL_MESSAGE", "true")
+	}},
+}
+
+var priorityOf = map[string]string{"stderr": "3", "stdout": "6"}
+
+func cri(text, stream string, last bool) string {
+	tag := "P"
+	if last {
+		tag = "F"
+	}
+	return "2026-11-20T11:21:00.123456789Z " + stream + " " + tag + " " + text
+}
+
+func journalJSON(text string, last bool, m map[string]any, mark, value string) string {
+	m["__CURSOR"], m["__REALTIME_TIMESTAMP"], m["_TRANSPORT"] = "s=1", "1795173660000000", "stdout"
+	if _, ok := m["MESSAGE"]; !ok {
+		m["MESSAGE"] = text
+	}
+	if !last {
+		m[mark] = value
+	}
+	return asJSON(m, "__CURSOR")
+}
+
+// asJSON writes first first.
+func asJSON(m map[string]any, first string) string {
+	head, err := json.Marshal(map[string]any{first: m[first]})
+	if err != nil {
+		panic(err)
+	}
+	delete(m, first)
+	rest, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return string(head[:len(head)-1]) + "," + string(rest[1:])
+}
+
+// Of a line in any number of pieces none is believed, whatever stands between
+// them on another stream, and the lines after it are.
+func TestPieces(t *testing.T) {
+	for _, w := range wrappings {
+		for count := 2; count <= 4; count++ {
+			for _, between := range []bool{false, true} {
+				if between && strings.HasSuffix(w.name, "cat") {
+					continue // its streams can't be told apart
+				}
+				var lines []string
+				pieces := piecesOf(w.size, count, pieceForged)
+				for i, piece := range pieces {
+					lines = append(lines, w.wrap(piece, "stderr", i == len(pieces)-1))
+					if between {
+						lines = append(lines, w.wrap("hello", "stdout", true), w.wrap(pieceHonest, "stdout", true))
+					}
+				}
+				want := []string{"203.0.113.7"}
+				if between {
+					want = nil
+					for range count + 1 {
+						want = append(want, "203.0.113.7")
+					}
+				}
+				lines = append(lines, w.wrap(pieceHonest, "stderr", true))
+				if got := readPieces(t, lines); fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%s, %d pieces, others between: %v: accuses %v, want %v", w.name, count, between, got, want)
+				}
+			}
+		}
+	}
+}
+
+// The rest of a split line may hold nothing a rule looks for: the line after it
+// is believed.
+func TestPiecesOrdinaryRest(t *testing.T) {
+	for _, w := range wrappings {
+		pieces := piecesOf(w.size, 2, "A\"")
+		lines := []string{w.wrap(pieces[0], "stderr", false), w.wrap(pieces[1], "stderr", true), w.wrap(pieceHonest, "stderr", true)}
+		if got := readPieces(t, lines); len(got) != 1 {
+			t.Errorf("%s: accuses %v, want the line after the rest", w.name, got)
+		}
+	}
+}
+
+// What looks like a carrier in a piece is the stranger's: it leads the rest to
+// no other stream.
+func TestPiecesForgedCarrier(t *testing.T) {
+	for _, w := range wrappings {
+		for _, carrier := range []string{
+			"2026-11-20T11:21:00.1Z stdout F ", "2026-11-20T11:21:00.1Z stdout P ", "Nov 20 11:30:46 vm x: ", "MESSAGE=",
+			"<14>1 2026-11-20T11:20:20Z vm x 1 - - ",
+		} {
+			for count := 2; count <= 4; count++ {
+				var lines []string
+				pieces := piecesOf(w.size, count, carrier+pieceForged)
+				for i, piece := range pieces {
+					lines = append(lines, w.wrap(piece, "stderr", i == len(pieces)-1))
+				}
+				if got := readPieces(t, lines); len(got) != 0 {
+					t.Errorf("%s, %d pieces that begin with %q: accuses %v", w.name, count, carrier, got)
+				}
+			}
+		}
+	}
+}
+
+// A piece that ends in a carriage return is as long as any other.
+func TestPiecesReturn(t *testing.T) {
+	for _, w := range wrappings[3:6] {
+		pieces := piecesOf(w.size, 3, pieceForged)
+		var lines []string
+		for i, piece := range pieces {
+			if i < len(pieces)-1 {
+				piece = piece[:len(piece)-1] + "\r"
+			}
+			lines = append(lines, w.wrap(piece, "stderr", false))
+		}
+		if got := readPieces(t, lines); len(got) != 0 {
+			t.Errorf("%s: accuses %v", w.name, got)
+		}
+	}
+}
+
+// When another process breaks into a line, both what follows on the stream and
+// what the first process writes next may be its rest (systemd, journald-stream.c).
+func TestPiecesOfProcesses(t *testing.T) {
+	entry := func(text, pid, cut string) string {
+		m := map[string]any{"_STREAM_ID": "s", "_PID": pid}
+		return journalJSON(text, cut == "", m, "_LINE_BREAK", cut)
+	}
+	got := readPieces(t, []string{
+		entry(pieceHead, "7", "pid-change"), entry(pieceForged, "8", ""), entry(pieceHonest, "8", ""), entry(pieceForged, "7", ""), entry(pieceHonest, "7", ""),
+		entry(pieceHead, "7", "eof"), entry(pieceHonest, "8", ""),
+	})
+	if fmt.Sprint(got) != "[203.0.113.7 203.0.113.7 203.0.113.7]" {
+		t.Errorf("accuses %v", got)
+	}
+}
+
+// A piece of which the carrier's own end is missing does not say to which
+// stream it belongs: the next line of each may be the rest.
+func TestPiecesUnreadable(t *testing.T) {
+	for _, w := range []wrapping{wrappings[0], wrappings[6]} {
+		p := newParser(t, Options{})
+		var pieces Pieces
+		var res Result
+		piece := w.wrap(piecesOf(w.size, 2, "")[0], "stderr", false)
+		lines := []Line{
+			{Text: piece[:len(piece)-200], Cut: true},
+			{Text: w.wrap(pieceForged, "stdout", true)}, {Text: w.wrap(pieceForged, "stderr", true)},
+			{Text: w.wrap(pieceHonest, "stdout", true)}, {Text: w.wrap(pieceHonest, "stderr", true)},
+		}
+		for i, l := range lines {
+			p.Parse(l, &res)
+			pieces.Settle(&l, &res)
+			if want := i > 2; (res.Reject == Accepted) != want {
+				t.Errorf("%s: line %d is %v (%s)", w.name, i, res.Reject, res.Detail)
+			}
+		}
+	}
+}
+
+// Where reading begins in the middle of a log, the first line of each stream may
+// be a rest; where no carrier marks pieces, nothing speaks for that.
+func TestPiecesLost(t *testing.T) {
+	for _, w := range wrappings {
+		p := newParser(t, Options{})
+		var pieces Pieces
+		var res Result
+		pieces.Lost()
+		marks := !strings.Contains(w.name, "cat") && !strings.Contains(w.name, "short") && !strings.Contains(w.name, "syslog")
+		for i, stream := range []string{"stderr", "stdout", "stderr", "stdout"} {
+			l := Line{Text: w.wrap(pieceHonest, stream, true)}
+			p.Parse(l, &res)
+			pieces.Settle(&l, &res)
+			if want := i > 1 || !marks; (res.Reject == Accepted) != want {
+				t.Errorf("%s: line %d is %v (%s)", w.name, i, res.Reject, res.Detail)
+			}
+		}
+	}
+}
+
+// What is remembered has a bound.
+func TestPiecesBound(t *testing.T) {
+	p := newParser(t, Options{})
+	var pieces Pieces
+	var res Result
+	for i := range 3 * maxOpenStreams {
+		l := Line{Text: journalJSON("x", false, map[string]any{"_STREAM_ID": fmt.Sprint(i)}, "_LINE_BREAK", "nul")}
+		p.Parse(l, &res)
+		pieces.Settle(&l, &res)
+	}
+	if len(pieces.open) != maxOpenStreams {
+		t.Errorf("%d streams are remembered, at most %d should be", len(pieces.open), maxOpenStreams)
+	}
+}
