@@ -24,7 +24,7 @@ type Line struct {
 	// carrier tells of pieces is remembered by Pieces.
 	Cut bool
 	// Distrust is what the stream has shown (Result.Risk) and the operator has
-	// not declared trusted: events of the formats concerned are refused.
+	// not declared trusted: its events are refused.
 	Distrust Risks
 }
 

@@ -85,7 +85,7 @@ func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 		reject(Malformed, "the weight is no number from 1 to 10000")
 		return
 	}
-	if l.Distrust.distrusted(res.format) {
+	if l.Distrust != 0 {
 		reject(Untrusted, "a stranger can write whole lines into this stream")
 		return
 	}

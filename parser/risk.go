@@ -1,7 +1,9 @@
 package parser
 
 // Risks is a set of holes through which a stranger can write whole lines into a
-// stream, so that no reader can tell them from the node's own.
+// stream, so that no reader can tell them from the node's own. He writes them in
+// whatever format he likes, that of another implementation too: no line of such
+// a stream is evidence.
 type Risks uint8
 
 // The holes known. A stream gets one when its witness passes (Result.Risk).
@@ -29,14 +31,11 @@ type Risk struct {
 	Summary string
 	// Setting is the exact setting of the node that closes the hole.
 	Setting string
-	// Formats are the framings whose lines can't be believed.
-	Formats []string
 }
 
 // risk is a hole with what the parser needs to spot it and to act on it.
 type risk struct {
 	Risk
-	formats uint64
 	needles []string
 }
 
@@ -46,9 +45,7 @@ var risks = [...]risk{
 			Bit: RiskIdentify, Name: "identify-console",
 			Summary: "net/identify logs at WARN or lower in console format: a peer can write whole lines, any address in them, by answering identify with a newline",
 			Setting: "GOLOG_LOG_FMT=json, or net/identify at error (GOLOG_LOG_LEVEL=error,canonical-log=info; on Kubo: ipfs log level net/identify error)",
-			Formats: []string{formatNames[fmtGoLogConsole]},
 		},
-		formats: 1 << fmtGoLogConsole,
 		needles: []string{identifyLogger},
 	},
 	{
@@ -56,9 +53,7 @@ var risks = [...]risk{
 			Bit: RiskMultistream, Name: "multistream-handle",
 			Summary: "js-libp2p's multistream loggers print a peer's protocol names raw: a stranger can write whole lines, any address in them, before he has authenticated",
 			Setting: "DEBUG=libp2p:connection-manager (exactly, without a star), or DEBUG='libp2p:*,-*:mss:*'",
-			Formats: []string{formatNames[fmtWeald]},
 		},
-		formats: 1 << fmtWeald,
 		needles: []string{":mss:handle"},
 	},
 	{
@@ -66,12 +61,7 @@ var risks = [...]risk{
 			Bit: RiskDisplay, Name: "tracing-display",
 			Summary: "the node prints a peer's own text (its agent, a name it advertised, the reason it closed with) with Display in a text format: a peer, for the last one a stranger, can write whole lines, any address in them",
 			Setting: "JSON output for the log (tracing_subscriber's .json()), which escapes newlines; or a filter that prints no such line: RUST_LOG=libp2p_swarm::connection::pool=debug,libp2p_core::upgrade=debug,multistream_select::length_delimited=debug",
-			Formats: []string{
-				formatNames[fmtTracingFull], formatNames[fmtTracingCompact], formatNames[fmtPolkadot],
-				formatNames[fmtLighthouse], formatNames[fmtLighthouseSlog],
-			},
 		},
-		formats: 1<<fmtTracingFull | 1<<fmtTracingCompact | 1<<fmtPolkadot | 1<<fmtLighthouse | 1<<fmtLighthouseSlog,
 		needles: displayNeedles[:],
 	},
 	{
@@ -79,9 +69,7 @@ var risks = [...]risk{
 			Bit: RiskHandshakeContents, Name: "multiselect-contents",
 			Summary: "py-libp2p prints what a stranger sends in place of multistream's header raw: he can write whole lines, any address in them (0.7.0: before authentication and at every level; 0.8.1: authenticated peers, at DEBUG of host.basic_host)",
 			Setting: "py-libp2p 0.8.1 or later with LIBP2P_DEBUG=libp2p.network.swarm:DEBUG and nothing else",
-			Formats: []string{formatNames[fmtPython]},
 		},
-		formats: 1 << fmtPython,
 		needles: []string{handshakeContents},
 	},
 }
@@ -99,18 +87,4 @@ func (r Risks) Info() []Risk {
 		}
 	}
 	return out
-}
-
-// distrusted tells whether a line of format f can't be believed on a stream
-// that has these holes.
-func (r Risks) distrusted(f format) bool {
-	if r == 0 {
-		return false
-	}
-	for i := range risks {
-		if r&risks[i].Bit != 0 && risks[i].formats&(1<<f) != 0 {
-			return true
-		}
-	}
-	return false
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/p2pban/p2pban/parser"
@@ -63,7 +62,7 @@ func (e *engine) watchSource(now time.Time, s *source) {
 
 // forgeable says what a hole in a source means now.
 func forgeable(s *source, r parser.Risk) string {
-	then := "events in " + strings.Join(r.Formats, ", ") + " are refused"
+	then := "its events are refused"
 	if s.spec.Trust {
 		then = "its events are believed all the same, because of trust = true"
 	}
