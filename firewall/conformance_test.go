@@ -53,7 +53,7 @@ func TestApplySetsMovesAndLifts(t *testing.T) {
 			mustApply(t, b, Change{Set: []Ban{{Prefix: host, Until: end}, {Prefix: net6, Until: end}}})
 			got := mustList(t, b)
 			for _, p := range []netip.Prefix{host, net6} {
-				if g, ok := got[p]; !ok || g.IsZero() != end.IsZero() || g.Sub(end).Abs() > 1500*time.Millisecond {
+				if g, ok := got[p]; !ok || g.IsZero() != end.IsZero() || g.Sub(end).Abs() > endSlack {
 					t.Errorf("%s ends at %v (banned: %v), want %v", p, g, ok, end)
 				}
 			}
