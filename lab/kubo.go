@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -42,6 +42,9 @@ func kubo(ctx context.Context, args []string, stdout io.Writer) error {
 	return n.run(listen, stdout)
 }
 
+// kuboAPI is where Kubo serves its API unless told otherwise.
+const kuboAPI = "127.0.0.1:5001"
+
 // kuboNode is a repository, and the ipfs that serves it.
 type kuboNode struct {
 	ctx        context.Context
@@ -50,7 +53,7 @@ type kuboNode struct {
 
 func (n kuboNode) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(n.ipfs, args...)
-	cmd.Env = append(os.Environ(), "IPFS_PATH="+n.repo)
+	cmd.Env = append(os.Environ(), "IPFS_PATH="+n.repo, "IPFS_TELEMETRY=off")
 	// It must not outlive what stands for it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
@@ -62,16 +65,13 @@ func (n kuboNode) configure(listen []string, rcmgr, relay string) error {
 	}
 	settings := map[string]any{
 		"Addresses.Swarm":           listen,
-		"Addresses.API":             "/ip4/127.0.0.1/tcp/5001",
 		"Addresses.Gateway":         []string{},
 		"Bootstrap":                 []string{},
 		"Routing.Type":              "none",
 		"AutoConf.Enabled":          false,
 		"Discovery.MDNS.Enabled":    false,
 		"Swarm.ResourceMgr.Enabled": rcmgr == "on",
-		// Beyond these the lab's addresses are taken for private by the filters
-		// of go-multiaddr.
-		"Swarm.DisableNatPortMap": true,
+		"Swarm.DisableNatPortMap":   true,
 	}
 	if relay != "" {
 		settings["Swarm.RelayClient.Enabled"] = true
@@ -104,19 +104,22 @@ func (n kuboNode) run(listen []string, stdout io.Writer) error {
 	}
 	<-n.ctx.Done()
 	_ = daemon.Process.Signal(syscall.SIGTERM) // it has ended by itself, or this ends it
-	return daemon.Wait()
+	_ = daemon.Wait()                          // as it was told to: how does not matter
+	return nil
 }
 
-// hello waits until the node answers, and says who it is.
+// hello waits until the node answers on its API, and says who it is. The ipfs
+// program would not do to ask: where no daemon answers yet it opens the
+// repository itself, and the daemon finds it locked.
 func (n kuboNode) hello(listen []string, stdout io.Writer) error {
 	var id struct{ ID, AgentVersion string }
 	for {
-		out, err := n.command("id").Output()
-		// Without a daemon it answers too, and has no addresses.
-		if err == nil && bytes.Contains(out, []byte("/p2p/")) {
-			if err := json.Unmarshal(out, &id); err != nil {
-				return fmt.Errorf("ipfs id: %w", err)
-			}
+		answer, err := http.Post("http://"+kuboAPI+"/api/v0/id", "", nil)
+		if err == nil {
+			err = json.NewDecoder(answer.Body).Decode(&id)
+			answer.Body.Close()
+		}
+		if err == nil && id.ID != "" {
 			break
 		}
 		select {

@@ -30,8 +30,6 @@ type Monitor struct {
 	bans    []Ban
 	err     error
 	changed chan struct{} // closed and replaced with each change
-	// complaints are nft's; nobody reads them before it has ended.
-	complaints strings.Builder
 }
 
 // ready is the table whose element shows that the monitor hears.
@@ -51,17 +49,20 @@ func Watch(w *world.World, ns *netnstest.NS) (*Monitor, error) {
 
 func (m *Monitor) start(w *world.World, ns *netnstest.NS) (err error) {
 	cmd := exec.Command("nft", "-j", "monitor", "new", "elements")
-	cmd.Stdout, cmd.Stderr = Lines(m.hear), &m.complaints
+	cmd.Stdout = Lines(m.hear)
 	m.process, err = w.Start(ns, cmd)
 	return err
 }
 
-// awaken adds elements until one is heard of. A change while nft reads what
-// there is ends it, so it is started again until it stays.
+// awaken adds elements until one is heard of. They are in a table that is new
+// each time: nft first reads which tables there are and then listens, and never
+// learns of one that came in between. Should it end over that, it is started
+// again.
 func (m *Monitor) awaken(w *world.World, ns *netnstest.NS) error {
 	for end := time.Now().Add(patience); ; {
-		_, err := nft(ns, `table inet `+ready+` { set s { type ipv4_addr; }; }
-			flush set inet `+ready+` s
+		_, err := nft(ns, `table inet `+ready+`
+			delete table inet `+ready+`
+			table inet `+ready+` { set s { type ipv4_addr; }; }
 			add element inet `+ready+` s { 192.0.2.251 }`, "-f", "-")
 		if err != nil {
 			return err
@@ -72,7 +73,7 @@ func (m *Monitor) awaken(w *world.World, ns *netnstest.NS) error {
 			_, err := nft(ns, "", "delete", "table", "inet", ready)
 			return err
 		case time.Now().After(end):
-			return fmt.Errorf("nft monitor heard of nothing in %s: %v %s", patience, m.err, &m.complaints)
+			return fmt.Errorf("nft monitor heard of nothing in %s: %v", patience, m.err)
 		}
 		select {
 		case <-m.process.Ended():

@@ -237,6 +237,8 @@ func (s *stage) attackUntil(ctx context.Context, attacker *world.Process) error 
 		return nil
 	case <-attacker.Ended():
 		return fmt.Errorf("the attack ended by itself: %w", attacker.Wait())
+	case <-s.victim.process.Ended():
+		return fmt.Errorf("the victim ended: %w", s.victim.process.Wait())
 	case <-ctx.Done():
 		return overtime(ctx)
 	}
