@@ -39,6 +39,7 @@ type JournalOptions struct {
 // on the same stream, the end of the stream), when the entry of its stream
 // before it was, and when its MESSAGE holds a newline: such an entry came by
 // the native protocol, and what stands behind the newline is no line of its own.
+// So are the pieces of a line that Docker or conmon (Podman) split.
 type Journal struct {
 	meter
 	opts   JournalOptions
@@ -90,6 +91,7 @@ type entry struct {
 	cursor string
 	// stream, lineBreak and pid are _STREAM_ID, _LINE_BREAK and _PID.
 	stream, lineBreak, pid string
+	piece                  containerPiece
 	// dropped is how many messages journald says it threw away; 0 for an entry
 	// that is no such notice.
 	dropped uint64

@@ -327,6 +327,44 @@ func TestJournalNativeMessages(t *testing.T) {
 	})
 }
 
+// Docker and conmon split a container's lines themselves. No piece is a line, and
+// the last one, which older ones don't mark, is told by the piece before it,
+// across a restart too. What stands between on the container's other stream is
+// a line, and so is what follows.
+func TestJournalContainerPieces(t *testing.T) {
+	t.Parallel()
+	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
+		j := journaltest.Start(t)
+		send := func(priority, message string, marks ...string) {
+			j.Send(append([]string{"CONTAINER_NAME=kubo", "CONTAINER_ID=abc", "PRIORITY=" + priority, "MESSAGE=" + message}, marks...)...)
+		}
+		const unfinished = "CONTAINER_PARTIAL_MESSAGE=true"
+		o := JournalOptions{Matches: []string{"CONTAINER_NAME=kubo"}, Directory: j.Directory()}
+		f := start(o)
+		send("3", "first", unfinished)
+		send("3", "second", unfinished)
+		send("6", "of stdout")
+		send("3", "last")
+		send("3", "whole")
+		f.want("✂first", "✂second", "of stdout", "✂last", "whole")
+		newer := func(n, last string) []string {
+			return []string{"CONTAINER_PARTIAL_ID=1f", "CONTAINER_PARTIAL_ORDINAL=" + n, "CONTAINER_PARTIAL_LAST=" + last}
+		}
+		send("3", "first", append(newer("1", "false"), unfinished)...)
+		send("6", "of stdout", append(newer("1", "false"), unfinished)...)
+		send("3", "last", newer("2", "true")...)
+		send("3", "whole")
+		send("6", "last of stdout", newer("2", "true")...)
+		f.want("✂first", "✂of stdout", "✂last", "whole", "✂last of stdout")
+		send("3", "first", unfinished)
+		f.want("✂first")
+		o.Cursor = f.stop()
+		send("3", "last")
+		send("3", "whole")
+		start(o).want("✂last", "whole")
+	})
+}
+
 func TestJournalSuppressed(t *testing.T) {
 	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {

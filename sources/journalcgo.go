@@ -214,10 +214,31 @@ func (l *libsystemd) entry() (entry, error) {
 	if e.pid, _, err = l.field("_PID"); err != nil {
 		return e, err
 	}
+	if e.stream == "" { // a container's entries came by the native protocol
+		if err := l.piece(&e.piece); err != nil {
+			return e, err
+		}
+	}
 	if strings.HasPrefix(message, "Suppressed ") {
 		return e, l.notice(&e)
 	}
 	return e, nil
+}
+
+// piece reads the fields of a container's entry.
+func (l *libsystemd) piece(p *containerPiece) (err error) {
+	var ok bool
+	if p.container, ok, err = l.field("CONTAINER_ID"); err != nil || !ok {
+		return err
+	}
+	if p.priority, _, err = l.field("PRIORITY"); err != nil {
+		return err
+	}
+	if _, p.unfinished, err = l.field("CONTAINER_PARTIAL_MESSAGE"); err != nil {
+		return err
+	}
+	_, p.id, err = l.field("CONTAINER_PARTIAL_ID")
+	return err
 }
 
 // notice looks whether the entry is journald's own word of dropped messages.

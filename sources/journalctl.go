@@ -52,7 +52,7 @@ func openJournalctl(directory string, terms [][]string) (journalReader, error) {
 func (c *journalctl) args(extra ...string) []string {
 	args := append([]string{
 		"--output=export", "--quiet", "--no-pager",
-		"--output-fields=MESSAGE,MESSAGE_ID,N_DROPPED,_LINE_BREAK,_STREAM_ID,_PID",
+		"--output-fields=MESSAGE,MESSAGE_ID,N_DROPPED,_LINE_BREAK,_STREAM_ID,_PID,CONTAINER_ID,PRIORITY,CONTAINER_PARTIAL_MESSAGE,CONTAINER_PARTIAL_ID",
 	}, extra...)
 	if c.directory != "" {
 		args = append(args, "--directory="+c.directory)
@@ -213,6 +213,14 @@ func readExport(r *bufio.Reader) (entry, error) {
 			e.lineBreak = value
 		case "_PID":
 			e.pid = value
+		case "CONTAINER_ID":
+			e.piece.container = value
+		case "PRIORITY":
+			e.piece.priority = value
+		case "CONTAINER_PARTIAL_MESSAGE":
+			e.piece.unfinished = true
+		case "CONTAINER_PARTIAL_ID":
+			e.piece.id = true
 		case "MESSAGE_ID":
 			notice = name+"="+value == messageDropped
 		case "N_DROPPED":

@@ -44,7 +44,7 @@ func parseJournalCursor(text string) (journalCursor, error) {
 type journalState struct {
 	cursor string
 	// pending are the streams whose next entry continues a cut one, oldest
-	// first: _STREAM_ID, or _STREAM_ID/_PID.
+	// first: _STREAM_ID, or _STREAM_ID/_PID, or what containerPiece.stream says.
 	pending []string
 	// trouble is the problem that reading ended with last.
 	trouble string
@@ -68,13 +68,20 @@ func (s *journalState) encode() string {
 // After a pid-change two entries may continue: the next one of the stream, and
 // the next one of the process whose line was interrupted.
 func (s *journalState) cut(e *entry) bool {
-	cut := e.over || e.lineBreak != "" || strings.Contains(e.message, "\n")
-	if len(s.pending) > 0 && e.stream != "" {
+	stream := e.stream
+	if stream == "" {
+		stream = e.piece.stream()
+	}
+	cut := e.over || e.lineBreak != "" || e.piece.unfinished || e.piece.id || strings.Contains(e.message, "\n")
+	if len(s.pending) > 0 && stream != "" {
 		before := len(s.pending)
 		s.pending = slices.DeleteFunc(s.pending, func(p string) bool {
-			return p == e.stream || p == e.stream+"/"+e.pid
+			return p == stream || p == stream+"/"+e.pid
 		})
 		cut = cut || len(s.pending) < before
+	}
+	if e.piece.unfinished && e.stream == "" && stream != "" {
+		s.expect(stream)
 	}
 	if e.lineBreak == "" || e.lineBreak == "eof" || e.stream == "" {
 		return cut
@@ -84,6 +91,26 @@ func (s *journalState) cut(e *entry) bool {
 		s.expect(e.stream + "/" + e.pid)
 	}
 	return cut
+}
+
+// containerPiece is what an entry says of the container it came from. Docker's
+// journald driver (moby/moby, daemon/logger/journald) and conmon (Podman) split
+// lines themselves and mark all pieces but the last with
+// CONTAINER_PARTIAL_MESSAGE; newer Docker gives every piece an id besides.
+type containerPiece struct {
+	// container and priority are CONTAINER_ID and PRIORITY: one is of standard
+	// output, another of standard error.
+	container, priority string
+	unfinished, id      bool
+}
+
+// stream is where the pieces of one line follow one another, "" for an entry of
+// no container.
+func (p *containerPiece) stream() string {
+	if p.container == "" {
+		return ""
+	}
+	return "container " + p.container + " priority " + p.priority
 }
 
 func (s *journalState) expect(stream string) {
