@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/p2pban/p2pban/internal/control"
@@ -34,7 +32,7 @@ func newBan(g *global) *cobra.Command {
 				return printJSON(c.OutOrStdout(), bans)
 			}
 			for _, b := range bans {
-				fmt.Fprintf(c.OutOrStdout(), "banned %s until %s\n", b.Prefix, until(b.Until))
+				say(c.OutOrStdout(), "banned %s until %s\n", b.Prefix, until(b.Until))
 			}
 			return nil
 		},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -38,17 +37,17 @@ func printBans(w io.Writer, list func(func(control.Ban) error) error) error {
 	n := 0
 	err := list(func(b control.Ban) error {
 		if n == 0 {
-			fmt.Fprintln(t, "PREFIX\tJAIL\tSINCE\tUNTIL\tFAILURES\tDROPPED\tWHY")
+			say(t, "PREFIX\tJAIL\tSINCE\tUNTIL\tFAILURES\tDROPPED\tWHY\n")
 		}
 		n++
-		_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", b.Prefix, b.Jail, local(b.Time), until(b.Until), b.Failures, b.Dropped, why(b))
+		_, err := say(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", b.Prefix, b.Jail, local(b.Time), until(b.Until), b.Failures, b.Dropped, why(b))
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		fmt.Fprintln(w, "no bans in force")
+		say(w, "no bans in force\n")
 	}
 	return t.Flush()
 }
@@ -68,7 +67,7 @@ func why(b control.Ban) string {
 func printBansJSON(w io.Writer, list func(func(control.Ban) error) error) error {
 	sep := "["
 	err := list(func(b control.Ban) error {
-		if _, err := io.WriteString(w, sep); err != nil {
+		if _, err := say(w, "%s", sep); err != nil {
 			return err
 		}
 		sep = ","
@@ -78,9 +77,9 @@ func printBansJSON(w io.Writer, list func(func(control.Ban) error) error) error 
 		return err
 	}
 	if sep == "[" {
-		_, err = io.WriteString(w, "[]\n")
+		_, err = say(w, "[]\n")
 	} else {
-		_, err = io.WriteString(w, "]\n")
+		_, err = say(w, "]\n")
 	}
 	return err
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,9 +86,9 @@ func printFindings(c *cobra.Command, g *global, findings []agent.Finding) error 
 		return err
 	}
 	for _, f := range findings {
-		fmt.Fprintf(w, "%-8s %s: %s\n", f.Level, f.About, f.What)
+		say(w, "%-8s %s: %s\n", f.Level, f.About, f.What)
 		if f.Fix != "" {
-			fmt.Fprintf(w, "         -> %s\n", strings.ReplaceAll(f.Fix, "\n", "\n            "))
+			say(w, "         -> %s\n", indent(f.Fix, "            "))
 		}
 	}
 	return err

@@ -97,7 +97,7 @@ func printVerdict(w io.Writer, asJSON bool, n int64, text string, v *conformance
 		return printJSON(w, conformanceLine{result, n, v.Record, v.Form, v.Kind, v.Clause, v.Column, v.Detail, host, v.Nobody})
 	}
 	if v.Clause != "" {
-		fmt.Fprintf(w, "line %d: FAIL [%s] %s\n", n, v.Clause, v.Detail)
+		say(w, "line %d: FAIL [%s] %s\n", n, v.Clause, v.Detail)
 		showColumn(w, text, v.Column)
 		return nil
 	}
@@ -105,7 +105,7 @@ func printVerdict(w io.Writer, asJSON bool, n int64, text string, v *conformance
 	if host == "" {
 		accused = "accuses nobody (" + v.Nobody + ")"
 	}
-	_, err := fmt.Fprintf(w, "line %d: pass %s, %s\n", n, v.Kind, accused)
+	_, err := say(w, "line %d: pass %s, %s\n", n, v.Kind, accused)
 	return err
 }
 
@@ -123,23 +123,23 @@ func printReport(w io.Writer, asJSON bool, r *conformance.Report) error {
 		}
 		return printJSON(w, s)
 	}
-	fmt.Fprintf(w, "\n%s, %s: %d passed, %d failed\n\n", plural(r.Lines, "line"), plural(r.Records, "record"), r.Records-r.Failed, r.Failed)
+	say(w, "\n%s, %s: %d passed, %d failed\n\n", plural(r.Lines, "line"), plural(r.Records, "record"), r.Records-r.Failed, r.Failed)
 	t := table(w)
-	fmt.Fprint(t, "clause\texercised by\tviolated by\n")
+	say(t, "clause\texercised by\tviolated by\n")
 	for _, c := range conformance.Clauses() {
-		fmt.Fprintf(t, "%s\t%d\t%d\n", c, r.Exercised[c], r.Violated[c])
+		say(t, "%s\t%d\t%d\n", c, r.Exercised[c], r.Violated[c])
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	missing := r.Missing()
 	if len(missing) == 0 {
-		_, err := fmt.Fprintln(w, "\nall points of the specification were shown")
+		_, err := say(w, "\nall points of the specification were shown\n")
 		return err
 	}
-	fmt.Fprintln(w, "\nnot shown yet:")
+	say(w, "\nnot shown yet:\n")
 	for _, p := range missing {
-		fmt.Fprintf(t, "  [%s]\t%s\t%s\n", p.Clause, p.Name, p.How)
+		say(t, "  [%s]\t%s\t%s\n", p.Clause, p.Name, p.How)
 	}
 	return t.Flush()
 }

@@ -108,7 +108,7 @@ type dryRunText struct {
 func (t *dryRunText) decision(d jail.Decision) error {
 	if !t.headed {
 		t.headed = true
-		fmt.Fprintf(t.w, "%-26s  %-5s  %-24s  %-17s  %s\n", "LOG TIME", "DOES", "PREFIX", "JAIL", "WHY")
+		say(t.w, "%-26s  %-5s  %-24s  %-17s  %s\n", "LOG TIME", "DOES", "PREFIX", "JAIL", "WHY")
 	}
 	why := ""
 	switch d.Action {
@@ -118,7 +118,7 @@ func (t *dryRunText) decision(d jail.Decision) error {
 		why = fmt.Sprintf("%d failures, held back by the eclipse guard", d.Failures)
 	}
 	line := fmt.Sprintf("%-26s  %-5s  %-24s  %-17s  %s", local(d.At), d.Action, d.Prefix, d.Jail, why)
-	_, err := fmt.Fprintln(t.w, strings.TrimRight(line, " "))
+	_, err := say(t.w, "%s\n", strings.TrimRight(line, " "))
 	return err
 }
 
@@ -140,28 +140,28 @@ func lineCounts(rules map[string]int) string {
 
 func (t *dryRunText) summary(s *agent.Summary) error {
 	if t.headed {
-		fmt.Fprintln(t.w)
+		say(t.w, "\n")
 	}
-	fmt.Fprintf(t.w, "%s read, %s from %s; %s, %s\n", plural(s.Lines, "line"), plural(s.Events, "event"), plural(s.Hosts, "host"), plural(s.Bans, "ban"), plural(s.Unbans, "unban"))
+	say(t.w, "%s read, %s from %s; %s, %s\n", plural(s.Lines, "line"), plural(s.Events, "event"), plural(s.Hosts, "host"), plural(s.Bans, "ban"), plural(s.Unbans, "unban"))
 	if !s.First.IsZero() {
-		fmt.Fprintf(t.w, "log time %s to %s\n", local(s.First), local(s.Last))
+		say(t.w, "log time %s to %s\n", local(s.First), local(s.Last))
 	}
 	if r := s.ByReason(); len(r) > 0 {
-		fmt.Fprintf(t.w, "refused lines: %s\n", reasons(r))
+		say(t.w, "refused lines: %s\n", reasons(r))
 	}
 	if s.Held > 0 {
-		fmt.Fprintf(t.w, "%s held back by the eclipse guard: so many of the hosts seen would be out that it looks like an accident\n", plural(s.Held, "ban"))
+		say(t.w, "%s held back by the eclipse guard: so many of the hosts seen would be out that it looks like an accident\n", plural(s.Held, "ban"))
 	}
 	if s.Late+s.Ignored > 0 {
-		fmt.Fprintf(t.w, "not counted: %d late events, %d of ignored hosts and peers\n", s.Late, s.Ignored)
+		say(t.w, "not counted: %d late events, %d of ignored hosts and peers\n", s.Late, s.Ignored)
 	}
 	for _, r := range s.Risks.Info() {
-		fmt.Fprintf(t.w, "this log can't be trusted: %s; what it could forge is refused\n  close the hole: %s\n", r.Summary, r.Setting)
+		say(t.w, "this log can't be trusted: %s; what it could forge is refused\n  close the hole: %s\n", r.Summary, r.Setting)
 	}
 	if s.Events == 0 {
-		fmt.Fprintln(t.w, "no line accuses anybody: `p2pban explain FILE` shows how the lines are read")
+		say(t.w, "no line accuses anybody: `p2pban explain FILE` shows how the lines are read\n")
 	}
-	_, err := fmt.Fprintln(t.w, "nothing was touched")
+	_, err := say(t.w, "nothing was touched\n")
 	return err
 }
 

@@ -27,7 +27,7 @@ func newEvents(g *global) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			out := c.OutOrStdout()
 			if f, ok := out.(*os.File); ok && isTerminal(f) && !g.json {
-				fmt.Fprintln(c.ErrOrStderr(), "following the daemon; ^C ends")
+				say(c.ErrOrStderr(), "following the daemon; ^C ends\n")
 			}
 			err := g.client().Events(c.Context(), func(e control.Event) error {
 				if g.json {
@@ -45,7 +45,7 @@ func newEvents(g *global) *cobra.Command {
 
 // printEvent prints one event on one line, but for the cure of an alarm.
 func printEvent(w io.Writer, e *control.Event) error {
-	text := ""
+	text, cure := "", safe("")
 	switch {
 	case e.Ban != nil:
 		text = fmt.Sprintf("%s in jail %s", e.Ban.Prefix, e.Ban.Jail)
@@ -61,11 +61,11 @@ func printEvent(w io.Writer, e *control.Event) error {
 	case e.Alarm != nil:
 		text = e.Alarm.Kind + ": " + e.Alarm.What
 		if e.Alarm.Fix != "" && e.Type == "alarm" {
-			text += "\n    " + indent(e.Alarm.Fix, "    ")
+			cure = "\n    " + indent(e.Alarm.Fix, "    ")
 		}
 	case e.Lost > 0:
 		text = plural(e.Lost, "event") + " lost, because this reader was too slow"
 	}
-	_, err := fmt.Fprintf(w, "%s  %-10s  %s\n", local(e.Time), e.Type, text)
+	_, err := say(w, "%s  %-10s  %s%s\n", local(e.Time), e.Type, text, cure)
 	return err
 }

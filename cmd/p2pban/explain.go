@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -135,7 +136,7 @@ func printExplanation(w io.Writer, x *agent.Explanation) error {
 	t := table(w)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(t, "%s\t%s\n", name, value)
+			say(t, "%s\t%s\n", name, value)
 		}
 	}
 	row("carrier", x.Carrier)
@@ -173,20 +174,12 @@ const columnContext = 60
 func showColumn(w io.Writer, text string, column int) {
 	at := min(column-1, len(text))
 	from, to := max(0, at-columnContext), min(len(text), at+columnContext)
-	printable := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if r < ' ' || r == 0x7f {
-				return ' '
-			}
-			return r
-		}, strings.ToValidUTF8(s, "?"))
-	}
 	before := printable(text[from:at])
-	fmt.Fprintf(w, "column %d:\n  %s%s\n  %s^\n", column, before, printable(text[at:to]), strings.Repeat(" ", len([]rune(before))))
+	say(w, "column %d:\n  %s%s\n  %s^\n", column, before, text[at:to], strings.Repeat(" ", len([]rune(before))))
 }
 
 func printTally(w io.Writer, t *agent.ExplainTally) error {
-	fmt.Fprintf(w, "%s\n\n", plural(t.Lines, "line"))
+	say(w, "%s\n\n", plural(t.Lines, "line"))
 	for _, k := range t.Kinds() {
 		what := "rule " + k.Rule
 		if k.Reject != "" {
@@ -205,19 +198,21 @@ func printTally(w io.Writer, t *agent.ExplainTally) error {
 		if k.Carrier != "" {
 			format += " in " + k.Carrier
 		}
-		fmt.Fprintf(w, "%8d  %s, %s\n          e.g. %s\n", k.Lines, format, what, clip(k.Example, 160))
+		say(w, "%8d  %s, %s\n          e.g. %s\n", k.Lines, format, what, clip(k.Example, 160))
 	}
 	for _, r := range t.Risks.Info() {
-		fmt.Fprintf(w, "\nthis log can't be trusted: %s\n  close the hole: %s\n", r.Summary, r.Setting)
+		say(w, "\nthis log can't be trusted: %s\n  close the hole: %s\n", r.Summary, r.Setting)
 	}
 	return nil
 }
 
 // clip shortens text for one line on a screen.
 func clip(s string, n int) string {
-	s = strings.ToValidUTF8(s, "?")
-	if len(s) > n {
-		return s[:n] + "…"
+	if len(s) <= n {
+		return s
 	}
-	return s
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
 }

@@ -30,10 +30,10 @@ func newFlush(g *global) *cobra.Command {
 				return printJSON(c.OutOrStdout(), map[string]any{"removed": removed})
 			}
 			if len(removed) == 0 {
-				fmt.Fprintln(c.OutOrStdout(), "there was nothing of ours in the firewall")
+				say(c.OutOrStdout(), "there was nothing of ours in the firewall\n")
 			}
 			for _, r := range removed {
-				fmt.Fprintf(c.OutOrStdout(), "removed %s\n", r)
+				say(c.OutOrStdout(), "removed %s\n", r)
 			}
 			return nil
 		},

@@ -16,28 +16,28 @@ type screen struct {
 }
 
 // loud makes a line stand out.
-func (s screen) loud(text string) string {
+func (s screen) loud(text string) safe {
 	if !s.colour {
-		return text
+		return safe(printable(text))
 	}
-	return "\x1b[1;31m" + text + "\x1b[0m"
+	return safe("\x1b[1;31m" + printable(text) + "\x1b[0m")
 }
 
 // draw writes one frame: what needs a person stands first.
-func draw(v *view, s screen) string {
+func draw(v *view, s screen) safe {
 	var b strings.Builder
 	st := v.Status
-	fmt.Fprintf(&b, "p2pban %s, up %s, %s in force  %s\n", st.Version, span(st.Now.Sub(st.Started)), plural(st.Bans, "ban"), local(st.Now))
+	say(&b, "p2pban %s, up %s, %s in force  %s\n", st.Version, span(st.Now.Sub(st.Started)), plural(st.Bans, "ban"), local(st.Now))
 	for _, a := range st.Alarms {
-		fmt.Fprintf(&b, "%s\n", s.loud(fmt.Sprintf("ALARM %s (%s): %s", a.Kind, span(st.Now.Sub(a.Since)), a.What)))
+		say(&b, "%s\n", s.loud(fmt.Sprintf("ALARM %s (%s): %s", a.Kind, span(st.Now.Sub(a.Since)), a.What)))
 		if fix, _, _ := strings.Cut(a.Fix, "\n"); fix != "" {
-			fmt.Fprintf(&b, "      %s\n", fix)
+			say(&b, "      %s\n", fix)
 		}
 	}
 	if len(st.Alarms) == 0 {
-		fmt.Fprintln(&b, "all is well")
+		say(&b, "all is well\n")
 	}
-	fmt.Fprintln(&b)
+	say(&b, "\n")
 	drawSources(&b, v)
 	drawJails(&b, st.Jails)
 	for _, f := range append([]control.FirewallStatus{st.Firewall}, st.Doors...) {
@@ -45,18 +45,18 @@ func draw(v *view, s screen) string {
 	}
 	drawNearest(&b, v.Nearest)
 	drawLatest(&b, v.Latest)
-	return b.String()
+	return safe(b.String())
 }
 
 func drawSources(w io.Writer, v *view) {
 	t := table(w)
-	fmt.Fprintln(t, "SOURCE\tSTATE\tLINES/S\tEVENTS/S\tLAST LINE\tRECOGNISED\tUNREAD")
+	say(t, "SOURCE\tSTATE\tLINES/S\tEVENTS/S\tLAST LINE\tRECOGNISED\tUNREAD\n")
 	for _, s := range v.Status.Sources {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, state(s.State), rate(v.LinesPerSecond, s.Name), rate(v.EventsPerSecond, s.Name),
+		say(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, state(s.State), rate(v.LinesPerSecond, s.Name), rate(v.EventsPerSecond, s.Name),
 			ago(s.LastLine, v.Status.Now), ago(s.LastRecognised, v.Status.Now), unread(s.Lag))
 	}
 	t.Flush()
-	fmt.Fprintln(w)
+	say(w, "\n")
 }
 
 // rate writes a rate, or that it is not known yet.
@@ -83,12 +83,12 @@ func unread(lag int64) string {
 
 func drawJails(w io.Writer, jails []control.JailStatus) {
 	t := table(w)
-	fmt.Fprintln(t, "JAIL\tBANS\tSO FAR\tHOSTS\tHOLDING\tAFTER BAN\tEVICTED")
+	say(t, "JAIL\tBANS\tSO FAR\tHOSTS\tHOLDING\tAFTER BAN\tEVICTED\n")
 	for _, j := range jails {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", j.Name, j.Bans, j.Banned, j.Hosts, j.Holding, j.AfterBan, j.Evicted)
+		say(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", j.Name, j.Bans, j.Banned, j.Hosts, j.Holding, j.AfterBan, j.Evicted)
 	}
 	t.Flush()
-	fmt.Fprintln(w)
+	say(w, "\n")
 }
 
 // barWidth is how long the bar of a host at its ban is.
@@ -98,9 +98,9 @@ func drawNearest(w io.Writer, hosts []control.HostStatus) {
 	if len(hosts) == 0 {
 		return
 	}
-	fmt.Fprintln(w)
+	say(w, "\n")
 	t := table(w)
-	fmt.Fprintln(t, "NEAREST TO A BAN\tJAIL\tFAILURES\tBANNED AT\t")
+	say(t, "NEAREST TO A BAN\tJAIL\tFAILURES\tBANNED AT\t\n")
 	for _, h := range hosts {
 		full := int(min(h.Failures*barWidth/h.Allowed, barWidth))
 		note := strings.Repeat("#", full) + strings.Repeat(".", barWidth-full)
@@ -110,7 +110,7 @@ func drawNearest(w io.Writer, hosts []control.HostStatus) {
 		case h.Ban != nil:
 			note = "banned"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\n", h.Prefix, h.Jail, h.Failures, h.Allowed, note)
+		say(t, "%s\t%s\t%d\t%d\t%s\n", h.Prefix, h.Jail, h.Failures, h.Allowed, note)
 	}
 	t.Flush()
 }
@@ -119,26 +119,26 @@ func drawLatest(w io.Writer, past []control.Past) {
 	if len(past) == 0 {
 		return
 	}
-	fmt.Fprintln(w)
+	say(w, "\n")
 	t := table(w)
-	fmt.Fprintln(t, "LATEST\tDID\tPREFIX\tJAIL\tWHY")
+	say(t, "LATEST\tDID\tPREFIX\tJAIL\tWHY\n")
 	for _, p := range past {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", local(p.Time), p.Action, p.Prefix, p.Jail, why(p.Ban))
+		say(t, "%s\t%s\t%s\t%s\t%s\n", local(p.Time), p.Action, p.Prefix, p.Jail, why(p.Ban))
 	}
 	t.Flush()
 }
 
 // fit cuts a frame to a screen and clears what stood behind each line. A
 // control sequence takes no room.
-func fit(frame string, s screen) string {
-	lines := strings.Split(strings.TrimRight(frame, "\n"), "\n")
+func fit(frame safe, s screen) safe {
+	lines := strings.Split(strings.TrimRight(string(frame), "\n"), "\n")
 	if len(lines) >= s.rows {
 		lines = lines[:s.rows-1]
 	}
 	for i, l := range lines {
 		lines[i] = cutLine(l, s.columns) + "\x1b[K"
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return safe(strings.Join(lines, "\n") + "\n")
 }
 
 // cutLine keeps the characters of a line that have room, and all sequences.

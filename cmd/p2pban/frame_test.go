@@ -17,11 +17,11 @@ func alarmed() *view {
 }
 
 func TestFrameAlarmsFirst(t *testing.T) {
-	lines := strings.Split(draw(alarmed(), screen{}), "\n")
+	lines := strings.Split(string(draw(alarmed(), screen{})), "\n")
 	if lines[1] != "ALARM after-ban (12m): hosts still come" || lines[2] != "      look" {
 		t.Errorf("the frame begins with %q", lines[:3])
 	}
-	if loud := draw(alarmed(), screen{colour: true}); !strings.Contains(loud, "\x1b[1;31mALARM") || strings.Count(loud, "\x1b") != 2 {
+	if loud := string(draw(alarmed(), screen{colour: true})); !strings.Contains(loud, "\x1b[1;31mALARM") || strings.Count(loud, "\x1b") != 2 {
 		t.Errorf("in colour, only the alarm is loud: %q", loud)
 	}
 }
@@ -51,7 +51,7 @@ func TestRates(t *testing.T) {
 
 func TestFit(t *testing.T) {
 	got := fit("äbcdef\n\x1b[1;31mabcdef\x1b[0m\nthird\nfourth\n", screen{columns: 3, rows: 4})
-	if want := "äbc\x1b[K\n\x1b[1;31mabc\x1b[0m\x1b[K\nthi\x1b[K\n"; got != want {
+	if want := safe("äbc\x1b[K\n\x1b[1;31mabc\x1b[0m\x1b[K\nthi\x1b[K\n"); got != want {
 		t.Errorf("fit: %q, want %q", got, want)
 	}
 }

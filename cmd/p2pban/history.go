@@ -62,11 +62,11 @@ func printHistory(w io.Writer, target string, past []control.Past, limit int) er
 		if target != "" {
 			about = target
 		}
-		_, err := fmt.Fprintf(w, "nothing was ever decided about %s\n", about)
+		_, err := say(w, "nothing was ever decided about %s\n", about)
 		return err
 	}
 	t := table(w)
-	fmt.Fprintln(t, "TIME\tDID\tPREFIX\tJAIL\tFAILURES\tUNTIL\tWHY")
+	say(t, "TIME\tDID\tPREFIX\tJAIL\tFAILURES\tUNTIL\tWHY\n")
 	for _, p := range past {
 		failures, end := "", ""
 		if p.Failures > 0 {
@@ -75,13 +75,13 @@ func printHistory(w io.Writer, target string, past []control.Past, limit int) er
 		if p.Action == "ban" {
 			end = until(p.Until)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", local(p.Time), p.Action, p.Prefix, p.Jail, failures, end, why(p.Ban))
+		say(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", local(p.Time), p.Action, p.Prefix, p.Jail, failures, end, why(p.Ban))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	if len(past) == limit {
-		fmt.Fprintf(w, "these are the latest %d; --limit shows more\n", limit)
+		say(w, "these are the latest %d; --limit shows more\n", limit)
 	}
 	return nil
 }

@@ -35,37 +35,37 @@ func statusOf(g *global, c *cobra.Command, name string) error {
 func printJail(w io.Writer, j *control.JailDetail) error {
 	printJails(w, []control.JailStatus{j.JailStatus})
 	if len(j.Rules) > 0 {
-		fmt.Fprintf(w, "rules: %s\n", strings.Join(j.Rules, ", "))
+		say(w, "rules: %s\n", strings.Join(j.Rules, ", "))
 	}
 	if j.Holding == 0 {
 		return nil
 	}
-	fmt.Fprintf(w, "\nthe eclipse guard holds %s back; it would ban\n", plural(j.Holding, "ban"))
+	say(w, "\nthe eclipse guard holds %s back; it would ban\n", plural(j.Holding, "ban"))
 	t := table(w)
 	for _, b := range j.WouldBan {
-		fmt.Fprintf(t, "  %s\t%d failures\t%s\n", b.Prefix, b.Failures, why(b))
+		say(t, "  %s\t%d failures\t%s\n", b.Prefix, b.Failures, why(b))
 	}
 	return t.Flush()
 }
 
 func printHost(w io.Writer, name string, known []control.HostStatus) error {
 	if len(known) == 0 {
-		fmt.Fprintf(w, "no jail knows %s: it is not banned and has no failures in any window\n", name)
+		say(w, "no jail knows %s: it is not banned and has no failures in any window\n", name)
 	}
 	for _, h := range known {
-		fmt.Fprintf(w, "%s in jail %s: ", h.Prefix, h.Jail)
+		say(w, "%s in jail %s: ", h.Prefix, h.Jail)
 		switch {
 		case h.Ban != nil:
-			fmt.Fprintf(w, "BANNED since %s until %s", local(h.Ban.Time), until(h.Ban.Until))
+			say(w, "BANNED since %s until %s", local(h.Ban.Time), until(h.Ban.Until))
 		case h.Held:
-			fmt.Fprintf(w, "would be banned, but the eclipse guard holds it back")
+			say(w, "would be banned, but the eclipse guard holds it back")
 		default:
-			fmt.Fprintf(w, "%d failures, banned at %d", h.Failures, h.Allowed)
+			say(w, "%d failures, banned at %d", h.Failures, h.Allowed)
 		}
 		if h.EarlierBans > 0 {
-			fmt.Fprintf(w, "; %s before", plural(h.EarlierBans, "ban"))
+			say(w, "; %s before", plural(h.EarlierBans, "ban"))
 		}
-		fmt.Fprintln(w)
+		say(w, "\n")
 		if h.Ban != nil {
 			printEvidence(w, h.Ban)
 		} else if h.Window != nil {
@@ -80,7 +80,7 @@ func printEvidence(w io.Writer, b *control.Ban) {
 	t := table(w)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(t, "  %s\t%s\n", name, value)
+			say(t, "  %s\t%s\n", name, value)
 		}
 	}
 	row("why", why(*b))

@@ -89,7 +89,7 @@ func printError(w io.Writer, err error) {
 	if errors.As(err, &usage) || isUnknownCommand(err) {
 		text += "\n`p2pban --help` and `p2pban COMMAND --help` show what there is, with examples"
 	}
-	fmt.Fprintf(w, "p2pban: %s\n", strings.ReplaceAll(text, "\n", "\n  "))
+	say(w, "p2pban: %s\n", indent(text, "  "))
 }
 
 // global holds the flags that every command has.

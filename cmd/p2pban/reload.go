@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 )
 
@@ -26,10 +24,10 @@ func newReload(g *global) *cobra.Command {
 				return printJSON(c.OutOrStdout(), r)
 			}
 			if len(r.Changes) == 0 {
-				fmt.Fprintln(c.OutOrStdout(), "reloaded; nothing changed")
+				say(c.OutOrStdout(), "reloaded; nothing changed\n")
 			}
 			for _, s := range r.Changes {
-				fmt.Fprintln(c.OutOrStdout(), s)
+				say(c.OutOrStdout(), "%s\n", s)
 			}
 			return nil
 		},

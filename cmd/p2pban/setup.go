@@ -114,12 +114,12 @@ func (f *setupFlags) finish(c *cobra.Command, g *global, text string, out map[st
 		}
 		out["written"] = path
 		if !g.json {
-			fmt.Fprintf(c.ErrOrStderr(), "\nwrote %s; next: p2pban check --config %[1]s\n", path)
+			say(c.ErrOrStderr(), "\nwrote %s; next: p2pban check --config %[1]s\n", path)
 		}
 	} else if err := setup.Validate(text); err != nil {
 		return fmt.Errorf("the configuration would not load: %w", err)
 	} else if !g.json {
-		fmt.Fprint(c.OutOrStdout(), text)
+		say(c.OutOrStdout(), "%s", indent(text, ""))
 	}
 	if g.json {
 		out["configuration"] = text
@@ -136,33 +136,33 @@ func printLook(w io.Writer, g *global, r *setup.Report) {
 		return
 	}
 	if len(r.Found) == 0 {
-		fmt.Fprintf(w, "no log of a libp2p node found\n  looked at: %s\n  --look PATH looks elsewhere; does the node log at all, and what the rules look for? `p2pban explain FILE` shows how its lines are read\n",
+		say(w, "no log of a libp2p node found\n  looked at: %s\n  --look PATH looks elsewhere; does the node log at all, and what the rules look for? `p2pban explain FILE` shows how its lines are read\n",
 			strings.Join(r.Looked, ", "))
 	}
 	for _, f := range r.Found {
 		printFound(w, f)
 	}
 	for _, u := range r.Unseen {
-		fmt.Fprintf(w, "could not look at %s: %s\n", u.What, indent(u.Why, "  "))
+		say(w, "could not look at %s: %s\n", u.What, indent(u.Why, "  "))
 	}
 	if len(r.Unseen) > 0 && os.Geteuid() != 0 {
-		fmt.Fprintln(w, "root can look at more: sudo p2pban setup")
+		say(w, "root can look at more: sudo p2pban setup\n")
 	}
 }
 
 func printFound(w io.Writer, f setup.Found) {
-	fmt.Fprintln(w, f.Headline())
+	say(w, "%s\n", f.Headline())
 	if f.Source != "" {
-		fmt.Fprintf(w, "  in the configuration as source %s\n", f.Source)
+		say(w, "  in the configuration as source %s\n", f.Source)
 	}
 	for _, m := range f.Missing {
-		fmt.Fprintf(w, "  set on the node: %s\n", m)
+		say(w, "  set on the node: %s\n", m)
 	}
 	for _, r := range f.Risks {
-		fmt.Fprintf(w, "  risk: %s\n    close it: %s\n", r.Summary, r.Setting)
+		say(w, "  risk: %s\n    close it: %s\n", r.Summary, r.Setting)
 	}
 	for _, n := range f.Notes {
-		fmt.Fprintf(w, "  note: %s\n", n)
+		say(w, "  note: %s\n", n)
 	}
 }
 
@@ -184,22 +184,22 @@ func (f *setupFlags) takeOver(c *cobra.Command, g *global) error {
 
 func printMigration(w io.Writer, dir string, m *setup.Migration) {
 	if len(m.Jails) == 0 {
-		fmt.Fprintf(w, "no jail in %s is about a libp2p node; `p2pban setup` looks for nodes itself\n", dir)
+		say(w, "no jail in %s is about a libp2p node; `p2pban setup` looks for nodes itself\n", dir)
 	}
 	for _, j := range m.Jails {
-		fmt.Fprintf(w, "jail %s\n", j.Name)
+		say(w, "jail %s\n", j.Name)
 		if !j.Enabled {
-			fmt.Fprintln(w, "  not taken over: it is not enabled")
+			say(w, "  not taken over: it is not enabled\n")
 		}
 		for _, i := range j.Items {
 			printItem(w, i)
 		}
 	}
 	if len(m.Left) > 0 {
-		fmt.Fprintf(w, "left to fail2ban: %s\n", strings.Join(m.Left, ", "))
+		say(w, "left to fail2ban: %s\n", strings.Join(m.Left, ", "))
 	}
 	for _, n := range m.Notes {
-		fmt.Fprintf(w, "note: %s\n", n)
+		say(w, "note: %s\n", n)
 	}
 }
 
@@ -211,11 +211,11 @@ func printItem(w io.Writer, i setup.Item) {
 	if i.Where != "" {
 		text = i.Where + ": " + text
 	}
-	fmt.Fprintf(w, "  %-8s %s\n", i.What, text)
+	say(w, "  %-8s %s\n", i.What, text)
 	if i.Became != "" {
-		fmt.Fprintf(w, "           now  %s\n", indent(i.Became, "                "))
+		say(w, "           now  %s\n", indent(i.Became, "                "))
 	}
 	if i.Why != "" {
-		fmt.Fprintf(w, "           for  %s\n", i.Why)
+		say(w, "           for  %s\n", i.Why)
 	}
 }

@@ -45,15 +45,15 @@ func newStatus(g *global) *cobra.Command {
 
 func printStatus(w io.Writer, s *control.Status) {
 	for _, a := range s.Alarms {
-		fmt.Fprintf(w, "ALARM %s: %s (since %s)\n", a.Kind, a.What, local(a.Since))
+		say(w, "ALARM %s: %s (since %s)\n", a.Kind, a.What, local(a.Since))
 		if a.Fix != "" {
-			fmt.Fprintf(w, "      %s\n", indent(a.Fix, "      "))
+			say(w, "      %s\n", indent(a.Fix, "      "))
 		}
 	}
 	if len(s.Alarms) == 0 {
-		fmt.Fprintln(w, "all is well")
+		say(w, "all is well\n")
 	}
-	fmt.Fprintf(w, "%s in force; up %s, %s, %s judged, configuration: %s\n\n",
+	say(w, "%s in force; up %s, %s, %s judged, configuration: %s\n\n",
 		plural(s.Bans, "ban"), span(s.Now.Sub(s.Started)), plural(s.Lines, "line"), plural(s.Events, "event"), s.Config)
 	printSources(w, s)
 	printJails(w, s.Jails)
@@ -61,7 +61,7 @@ func printStatus(w io.Writer, s *control.Status) {
 		printFirewall(w, s, &f)
 	}
 	if len(s.Rejected) > 0 {
-		fmt.Fprintf(w, "refused lines: %s\n", reasons(s.Rejected))
+		say(w, "refused lines: %s\n", reasons(s.Rejected))
 	}
 }
 
@@ -73,19 +73,19 @@ func printFirewall(w io.Writer, s *control.Status, f *control.FirewallStatus) {
 	case !f.Healthy:
 		state = "starting"
 	}
-	fmt.Fprintf(w, "firewall %s: %s; last change %s, %d waiting, repaired %s\n",
+	say(w, "firewall %s: %s; last change %s, %d waiting, repaired %s\n",
 		f.Backend, state, ago(f.LastApplied, s.Now), f.Waiting, plural(f.Repaired, "time"))
 }
 
 func printSources(w io.Writer, s *control.Status) {
 	t := table(w)
-	fmt.Fprintln(t, "SOURCE\tREADS\tSTATE\tLINES\tUNREAD\tEVENTS\tLAST LINE\tRECOGNISED\tLAST EVENT")
+	say(t, "SOURCE\tREADS\tSTATE\tLINES\tUNREAD\tEVENTS\tLAST LINE\tRECOGNISED\tLAST EVENT\n")
 	for _, r := range s.Sources {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Name, r.What, state(r.State), r.Lines, unread(r.Lag), r.Events,
+		say(t, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Name, r.What, state(r.State), r.Lines, unread(r.Lag), r.Events,
 			ago(r.LastLine, s.Now), ago(r.LastRecognised, s.Now), ago(r.LastEvent, s.Now))
 	}
 	t.Flush()
-	fmt.Fprintln(w)
+	say(w, "\n")
 }
 
 // state is the state of a source in one word, loud where it is not the usual
@@ -99,20 +99,20 @@ func state(s string) string {
 
 func printJails(w io.Writer, jails []control.JailStatus) {
 	t := table(w)
-	fmt.Fprintln(t, "JAIL\tBANS\tHOSTS\tMAXRETRY\tFINDTIME\tBANTIME\tAFTER BAN\tLATE\tIGNORED\tEVICTED")
+	say(t, "JAIL\tBANS\tHOSTS\tMAXRETRY\tFINDTIME\tBANTIME\tAFTER BAN\tLATE\tIGNORED\tEVICTED\n")
 	for _, j := range jails {
 		name := j.Name
 		if j.Holding > 0 {
 			name += fmt.Sprintf(" (HOLDING %d)", j.Holding)
 		}
 		if j.Name == jail.Manual {
-			fmt.Fprintf(t, "%s\t%d\t\t\t\t\t%d\t\t\t\n", name, j.Bans, j.AfterBan)
+			say(t, "%s\t%d\t\t\t\t\t%d\t\t\t\n", name, j.Bans, j.AfterBan)
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\n", name, j.Bans, j.Hosts, j.MaxRetry, j.FindTime, j.BanTime, j.AfterBan, j.Late, j.Ignored, j.Evicted)
+		say(t, "%s\t%d\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\n", name, j.Bans, j.Hosts, j.MaxRetry, j.FindTime, j.BanTime, j.AfterBan, j.Late, j.Ignored, j.Evicted)
 	}
 	t.Flush()
-	fmt.Fprintln(w)
+	say(w, "\n")
 }
 
 // reasons writes counts by reason, the most frequent first.

@@ -125,7 +125,7 @@ func (t *top) once(ctx context.Context, json bool) error {
 	if json {
 		return printJSON(t.out, v)
 	}
-	_, err = io.WriteString(t.out, draw(v, screen{}))
+	_, err = say(t.out, "%s", draw(v, screen{}))
 	return err
 }
 
@@ -144,18 +144,18 @@ func (t *top) live(ctx context.Context, terminal *os.File) error {
 	if err != nil {
 		return err
 	}
-	io.WriteString(t.out, enterScreen)
-	defer io.WriteString(t.out, leaveScreen)
+	say(t.out, enterScreen)
+	defer say(t.out, leaveScreen)
 	for {
 		s := sizeOf(terminal)
 		s.colour = t.colour
-		frame := ""
+		var frame safe
 		if err != nil {
-			frame = fit(err.Error()+"\n", s)
+			frame = fit(safe(printable(err.Error())), s)
 		} else {
 			frame = fit(draw(v, s), s)
 		}
-		if _, err := io.WriteString(t.out, home+frame+clearBelow); err != nil {
+		if _, err := say(t.out, home+"%s"+clearBelow, frame); err != nil {
 			return err
 		}
 		if !sleep(ctx, t.every) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"sort"
 
 	"github.com/spf13/cobra"
@@ -42,10 +41,10 @@ func newUnban(g *global) *cobra.Command {
 func printUnban(c *cobra.Command, r *control.UnbanReply) error {
 	w := c.OutOrStdout()
 	for _, p := range r.Lifted {
-		fmt.Fprintf(w, "unbanned %s\n", p)
+		say(w, "unbanned %s\n", p)
 	}
 	for _, t := range r.NotBanned {
-		fmt.Fprintf(w, "%s was not banned\n", t)
+		say(w, "%s was not banned\n", t)
 	}
 	covered := make([]string, 0, len(r.Covered))
 	for t := range r.Covered {
@@ -53,10 +52,10 @@ func printUnban(c *cobra.Command, r *control.UnbanReply) error {
 	}
 	sort.Strings(covered)
 	for _, t := range covered {
-		fmt.Fprintf(w, "%s is still out: the ban on %s covers it; `p2pban unban %s` lifts that\n", t, r.Covered[t], r.Covered[t])
+		say(w, "%s is still out: the ban on %s covers it; `p2pban unban %s` lifts that\n", t, r.Covered[t], r.Covered[t])
 	}
 	if len(r.Lifted) == 0 && len(covered) == 0 && len(r.NotBanned) == 0 {
-		fmt.Fprintln(w, "there were no bans")
+		say(w, "there were no bans\n")
 	}
 	if len(covered) > 0 {
 		return silentError(exitFailed)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -30,7 +29,7 @@ func newVersion(g *global) *cobra.Command {
 			if g.json {
 				return printJSON(c.OutOrStdout(), v)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "p2pban %s (%s, %s, journal by %s)\n", v.Version, v.Go, v.Platform, v.Journal)
+			say(c.OutOrStdout(), "p2pban %s (%s, %s, journal by %s)\n", v.Version, v.Go, v.Platform, v.Journal)
 			return nil
 		},
 	}
