@@ -180,6 +180,7 @@ func Load(path string) (*Config, error) {
 		l.problems.sort(files)
 		return nil, l.problems
 	}
+	c.Warnings = append(c.Warnings, l.warnings...)
 	return c, nil
 }
 

@@ -1,11 +1,9 @@
 package config
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/p2pban/p2pban/jail"
@@ -17,8 +15,14 @@ const (
 	ignoreKubo = "kubo:" // the peers a Kubo node depends on
 )
 
-// maxIgnoreEntries bounds what one file may add.
-const maxIgnoreEntries = 100_000
+// Bounds of what one file may add. A Kubo node's configuration has a few KiB.
+const (
+	maxIgnoreEntries = 100_000
+	maxIgnoreBytes   = 16 << 20
+	maxIgnoreLine    = 1024 // a multiaddr has a few hundred
+	maxIgnoreErrors  = 20
+	maxKuboBytes     = 4 << 20
+)
 
 // ignore reads ignoreip.
 func (s *section) ignore(to *[]string) {
@@ -31,6 +35,33 @@ func (s *section) ignore(to *[]string) {
 	if entries != nil {
 		*to = all
 	}
+	for _, entry := range all {
+		s.wide(entry)
+	}
+}
+
+// Networks wider than these belong to nobody: no registry gives more than a /8
+// (RFC 7020), and fc00::/7 (RFC 4193) is the widest that is for private use.
+const (
+	widestIPv4 = 8
+	widestIPv6 = 7
+)
+
+// wide warns of an entry that takes in so much that the jail can hardly ban.
+func (s *section) wide(entry string) {
+	p, _, err := jail.ParseIgnore(entry)
+	if err != nil || !p.IsValid() || p.Bits() >= widestIPv6 && (p.Addr().Is6() || p.Bits() >= widestIPv4) {
+		return
+	}
+	share := "every"
+	if p.Bits() > 0 {
+		share = fmt.Sprintf("1 in %d of every", 1<<p.Bits())
+	}
+	family := "IPv4"
+	if p.Addr().Is6() {
+		family = "IPv6"
+	}
+	s.l.warn(s.at("ignoreip"), s.key("ignoreip"), fmt.Sprintf("%s is %s possible %s host: the jail will ban none of them", p, share, family), "name your own networks alone")
 }
 
 // expandIgnore turns one entry of ignoreip into what jails know: itself, or
@@ -47,30 +78,33 @@ func expandIgnore(entry string) ([]string, error) {
 }
 
 // readIgnoreFile reads one entry a line; # begins a comment. Every bad line is
-// reported.
+// reported, up to maxIgnoreErrors.
 func readIgnoreFile(path string) ([]string, error) {
-	f, err := os.Open(path)
+	all, err := readRegular(path, maxIgnoreBytes)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	var out []string
 	var errs []error
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		text, _, _ := strings.Cut(lines.Text(), "#")
+	n := 0
+	for line := range strings.Lines(string(all)) {
+		n++
+		text, _, _ := strings.Cut(line, "#")
 		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
-		if _, _, err := jail.ParseIgnore(text); err != nil {
-			errs = append(errs, fmt.Errorf("%s:%d: %w", path, n, err))
+		_, _, err := jail.ParseIgnore(text[:min(len(text), maxIgnoreLine)])
+		if err == nil && len(text) > maxIgnoreLine {
+			err = fmt.Errorf("longer than %d bytes", maxIgnoreLine)
+		}
+		if err != nil {
+			if errs = append(errs, fmt.Errorf("%s:%d: %w", path, n, err)); len(errs) == maxIgnoreErrors {
+				return nil, errors.Join(errs...)
+			}
 		}
 		if out = append(out, text); len(out) > maxIgnoreEntries {
 			return nil, fmt.Errorf("%s has more than %d entries: name networks", path, maxIgnoreEntries)
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return out, errors.Join(errs...)
 }
@@ -95,7 +129,7 @@ type kuboConfig struct {
 // Names (/dnsaddr/…) are not resolved: of those the peer id counts. "auto",
 // which Kubo fills in by itself, names nobody.
 func readKubo(path string) ([]string, error) {
-	b, err := os.ReadFile(path)
+	b, err := readRegular(path, maxKuboBytes) // the node's user owns it
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // loader collects what is wrong while the tree is turned into a Config.
 type loader struct {
-	problems Problems
+	problems, warnings Problems
 	// asked is every key that was looked for, by section ("jail.*"): all that
 	// exist. What else stands in a file is unknown.
 	asked map[string][]string
@@ -64,8 +64,17 @@ func notBare(r rune) bool {
 
 // problem records a fault at n.
 func (l *loader) problem(n *node, key, msg, hint string) {
+	l.problems = append(l.problems, problemAt(n, key, msg, hint))
+}
+
+// warn records a fault at n that keeps nothing from working.
+func (l *loader) warn(n *node, key, msg, hint string) {
+	l.warnings = append(l.warnings, problemAt(n, key, msg, hint))
+}
+
+func problemAt(n *node, key, msg, hint string) Problem {
 	line, column := lineColumn(n.file.text, n.offset)
-	l.problems = append(l.problems, Problem{n.file.path, line, column, key, msg, hint})
+	return Problem{n.file.path, line, column, key, msg, hint}
 }
 
 // get finds a key and notes that it exists.

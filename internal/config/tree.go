@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -30,7 +30,7 @@ type node struct {
 
 // readFile reads and parses one file. A syntax error is a Problem.
 func readFile(path string) (*node, error) {
-	f, err := os.Open(path)
+	f, err := openConfig(path)
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +41,9 @@ func readFile(path string) (*node, error) {
 	}
 	if len(text) > maxFileBytes {
 		return nil, Problem{File: path, Msg: fmt.Sprintf("longer than %d bytes", maxFileBytes), Hint: "is this a configuration file?"}
+	}
+	if info, err := f.Stat(); len(text) == 0 && err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, Problem{File: path, Msg: "a pipe that nobody writes to", Hint: "name a file"}
 	}
 	return parse(&file{path, string(text)})
 }
