@@ -21,6 +21,9 @@ const preparedEnv = "P2PBAN_LAB"
 // prepared is the programs that trials need.
 type prepared struct {
 	P2pban, Filters string
+	// Commit is that of the checkout which P2pban was built from, behind a comma;
+	// a build from a checkout does not know it.
+	Commit string
 	// Victims are the arguments that start each victim; Missing says why one
 	// could not be built here.
 	Victims map[string][]string
@@ -39,6 +42,9 @@ func prepare(ctx context.Context, p2pban, kubo string, kinds []string) (prepared
 	if p.P2pban == "" {
 		if p.P2pban, err = buildP2pban(ctx, root); err != nil {
 			return p, err
+		}
+		if out, err := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "--short", "HEAD").Output(); err == nil {
+			p.Commit = ", commit " + strings.TrimSpace(string(out))
 		}
 	}
 	if p.P2pban, err = filepath.Abs(p.P2pban); err != nil {

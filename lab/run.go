@@ -93,7 +93,11 @@ func runMatrix(ctx context.Context, args []string, p prepared) error {
 		return err
 	}
 	l.Keep = f.keep
-	book := report.Book{Date: time.Now().UTC(), Missing: p.Missing}
+	whole, err := choice{}.plan()
+	if err != nil {
+		return err
+	}
+	book := report.Book{Date: time.Now().UTC(), Missing: p.Missing, Whole: len(whole)}
 	for i, t := range all {
 		if p.Missing[t.Victim] != "" {
 			continue

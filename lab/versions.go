@@ -34,10 +34,7 @@ func versions(ctx context.Context, p prepared) (report.Versions, error) {
 		}
 		*to = strings.TrimSpace(string(bytes.SplitN(out, []byte("\n"), 2)[0]))
 	}
-	// A build from a checkout does not know which one it is of.
-	if out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short", "HEAD").Output(); err == nil {
-		v.P2pban += ", commit " + strings.TrimSpace(string(out))
-	}
+	v.P2pban += p.Commit
 	return v, nil
 }
 

@@ -20,6 +20,7 @@ import (
 type Book struct {
 	Date     time.Time         `json:"date"`
 	Took     time.Duration     `json:"took"`
+	Whole    int               `json:"whole"` // trials of the whole matrix
 	Versions Versions          `json:"versions"`
 	Missing  map[string]string `json:"missing,omitempty"` // victims not there, and why
 	Failed   []string          `json:"failed,omitempty"`  // trials that gave no result
@@ -93,11 +94,9 @@ func Chapter(t trial.Trial) string {
 // page is README.md.
 func (b Book) page(plots []plotFile) string {
 	var p strings.Builder
-	fmt.Fprintf(&p, "# The lab: what attacks do to a node, with and without p2pban\n\n%s\n", Wrap(intro, ""))
-	fmt.Fprintf(&p, "```\ncd lab && go run . run        # all of this, in %s; go run . list says what else\n```\n\n", b.Took.Round(time.Minute))
-	fmt.Fprintf(&p, "Taken on %s with p2pban %s, %s, Fail2Ban %s, %s, %s, on %s. The tables are made from\n[results.json](results.json).\n\n",
-		b.Date.Format("2 January 2006"), strings.TrimPrefix(b.Versions.P2pban, "p2pban "), b.Versions.Kernel,
-		strings.TrimPrefix(b.Versions.Fail2ban, "Fail2Ban "), b.Versions.Nftables, b.Versions.Go, b.Versions.CPU)
+	fmt.Fprintf(&p, "# The lab: what attacks do to a node, with and without p2pban\n\n%s\n\n", Wrap(intro, ""))
+	p.WriteString("```\ncd lab && go run . run        # all of this; go run . list says what there is\n```\n\n")
+	p.WriteString(Wrap(b.taken(), "") + "\n\n")
 	p.WriteString(b.inShort())
 	for _, f := range plots {
 		fmt.Fprintf(&p, "![%s](%s)\n\n", f.caption, f.name)
@@ -113,6 +112,18 @@ func (b Book) page(plots []plotFile) string {
 		fmt.Fprintf(&p, "## Failed\n\nThese trials gave no result: %s.\n", strings.Join(b.Failed, "; "))
 	}
 	return strings.TrimRight(p.String(), "\n") + "\n"
+}
+
+// taken says when and with what.
+func (b Book) taken() string {
+	v := b.Versions
+	text := fmt.Sprintf("Taken on %s, in %s, with p2pban %s, %s, Fail2Ban %s, %s and %s, on %s.", b.Date.Format("2 January 2006"),
+		b.Took.Round(time.Minute), strings.TrimPrefix(v.P2pban, "p2pban "), v.Kernel, strings.TrimPrefix(v.Fail2ban, "Fail2Ban "),
+		v.Nftables, v.Go, v.CPU)
+	if len(b.Results) < b.Whole {
+		text += fmt.Sprintf(" **This is a part: %d of the matrix's %d trials.**", len(b.Results), b.Whole)
+	}
+	return text + " The tables are made from [results.json](results.json)."
 }
 
 // chapters are the headings in the order of the results.
