@@ -30,6 +30,7 @@ func newCheck(g *global) *cobra.Command {
   p2pban check && p2pban reload`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			defer catchSignals(c)()
 			cfg, err := g.load()
 			if err == nil {
 				err = addSources(cfg, files, units)

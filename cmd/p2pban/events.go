@@ -25,6 +25,7 @@ func newEvents(g *global) *cobra.Command {
 		Example: "  p2pban events\n  p2pban events --json | jq -r 'select(.type==\"ban\").ban.prefix'",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			defer catchSignals(c)()
 			out := c.OutOrStdout()
 			if f, ok := out.(*os.File); ok && isTerminal(f) && !g.json {
 				say(c.ErrOrStderr(), "following the daemon; ^C ends\n")

@@ -25,10 +25,18 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the next one kills, whatever is still going on.
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// catchSignals ends the context of a command with the first ^C or SIGTERM, so
+// that it can put things in order; the next signal kills, whatever is still
+// going on. All other commands die at the first: they have nothing to put in
+// order, and may be reading from where nothing ever comes.
+func catchSignals(c *cobra.Command) (stop func()) {
+	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	c.SetContext(ctx)
+	return stop
 }
 
 // run runs one command line and gives its exit code.

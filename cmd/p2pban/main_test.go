@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,11 +17,7 @@ func TestMain(m *testing.M) {
 	// The commands of the scripts run in the tests' own network namespace, so
 	// that they can change its firewall and nobody else's.
 	testscript.Main(netnstest.Wrap(m), map[string]func(){
-		"p2pban": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
+		"p2pban": main,
 	})
 }
 

@@ -36,6 +36,7 @@ func newRun(g *global) *cobra.Command {
   p2pban run --config /etc/p2pban/p2pban.toml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			defer catchSignals(c)()
 			load := func() (*config.Config, error) {
 				cfg, err := g.load()
 				if err == nil {

@@ -49,6 +49,7 @@ func newSetup(g *global) *cobra.Command {
 		Example: setupExample,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			defer catchSignals(c)()
 			if err := f.argument(c, args); err != nil {
 				return err
 			}

@@ -33,6 +33,7 @@ func newTop(g *global) *cobra.Command {
 		Example: "  p2pban top\n  p2pban top --every 500ms\n  p2pban top --once",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			defer catchSignals(c)()
 			if every < 100*time.Millisecond {
 				return usagef("--every is %v; want at least 100ms", every)
 			}

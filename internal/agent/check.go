@@ -97,7 +97,7 @@ func (c *checker) source(ctx context.Context, spec config.Source) {
 		c.add(Warning, about, "standard input can't be looked at beforehand", "`p2pban explain -` shows how a sample of it is read")
 		return
 	case len(spec.Files) > 0:
-		c.files(about, spec, r)
+		c.files(ctx, about, spec, r)
 	case len(spec.Containers)+len(spec.Labels) > 0:
 		src, err := sources.NewContainer(sources.ContainerOptions{Name: spec.Name, Containers: spec.Containers, Labels: spec.Labels, FromStart: true})
 		if err == nil {
@@ -119,23 +119,27 @@ func (c *checker) source(ctx context.Context, spec config.Source) {
 }
 
 // files reads the end of every file.
-func (c *checker) files(about string, spec config.Source, r *reader) {
+func (c *checker) files(ctx context.Context, about string, spec config.Source, r *reader) {
 	for _, pattern := range spec.Files {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
 			c.add(Warning, about, "no file "+pattern+" yet", "it is waited for; is this where the node logs?")
 		}
 		for _, path := range paths {
-			if err := readEnd(path, r); err != nil {
+			switch err := readEnd(ctx, path, r); {
+			case errors.Is(err, fs.ErrPermission):
 				c.add(Trouble, about, err.Error(), "give the daemon the right to read it, for example by the group that owns it")
+			case err != nil:
+				c.add(Trouble, about, err.Error(), "")
 			}
 		}
 	}
 }
 
-// readEnd reads the last checkBytes of a file.
-func readEnd(path string, r *reader) error {
-	f, err := os.Open(path)
+// readEnd reads the last checkBytes of a file, which the node's user may have
+// put anything in place of.
+func readEnd(ctx context.Context, path string, r *reader) error {
+	f, err := config.OpenRegular(path)
 	if err != nil {
 		return err
 	}
@@ -162,6 +166,9 @@ func readEnd(path string, r *reader) error {
 				continue
 			}
 			r.read(l, time.Time{})
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
 	return nil

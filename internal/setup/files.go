@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/sources"
 )
 
@@ -102,7 +103,6 @@ var errNoLog = errors.New("no log")
 
 // readEnd reads the last fileBytes of a file.
 func (l *looker) readEnd(ctx context.Context, path string) (*eye, error) {
-	// A FIFO must not hold us up.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (l *looker) readEnd(ctx context.Context, path string) (*eye, error) {
 	if !info.Mode().IsRegular() || info.Size() == 0 || l.opts.Now.Sub(info.ModTime()) > recent {
 		return nil, errNoLog
 	}
-	file, err := os.Open(path)
+	file, err := config.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
