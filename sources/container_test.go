@@ -209,7 +209,7 @@ func TestPodLabels(t *testing.T) {
 
 func TestContainerTroubles(t *testing.T) {
 	root := t.TempDir()
-	for driver, want := range map[string]string{"journald": "CONTAINER_NAME=a-journald", "local": `"local"`} {
+	for driver, want := range map[string]string{"journald": `match = ["CONTAINER_NAME=a-journald", "_UID=0"]`, "local": `"local"`} {
 		dockerDir(t, root, "id-"+driver, "a-"+driver, driver, nil)
 		if _, err := NewContainer(ContainerOptions{Containers: []string{"a-" + driver}, DockerRoot: root}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", driver, err)

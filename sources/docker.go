@@ -155,7 +155,7 @@ func (c dockerContainer) log(dir string) (string, error) {
 		}
 		return filepath.Join(dir, filepath.Base(dir)+"-json.log"), nil
 	case "journald":
-		return "", fmt.Errorf("%w: container %[2]s logs to the journal: follow the match CONTAINER_NAME=%[2]s there", errLogDriver, name)
+		return "", fmt.Errorf("%w: container %[2]s logs to the journal: follow it there, with match = [\"CONTAINER_NAME=%[2]s\", \"_UID=0\"] (the user that Docker runs as)", errLogDriver, name)
 	}
 	return "", fmt.Errorf("%w: container %s uses %q, whose files can't be read here: set log-driver to json-file or journald", errLogDriver, name, c.driver)
 }

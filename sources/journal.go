@@ -16,10 +16,14 @@ type JournalOptions struct {
 	// Name is the name of the source, for Batch.Source.
 	Name string
 	// Units are system units, UserUnits units of users' own managers; ".service"
-	// is added to a name without a suffix.
+	// is added to a name without a suffix. Every user may have a user unit of any
+	// name: Matches with his _UID says whose is meant.
 	Units, UserUnits []string
 	// Matches are FIELD=value as journalctl takes them: different fields must
-	// all match, of one field any value. They narrow Units and UserUnits.
+	// all match, of one field any value. They narrow Units and UserUnits. Whoever
+	// writes an entry chooses its fields but those that begin with "_"
+	// (systemd.journal-fields(7)), so without a match of one such as _UID, every
+	// local user can write into the source.
 	Matches []string
 	// Directory holds journal files; empty for the journal of this machine.
 	Directory string
@@ -156,7 +160,7 @@ const (
 func (o JournalOptions) terms() ([][]string, error) {
 	for _, m := range o.Matches {
 		if !matchForm.MatchString(m) {
-			return nil, fmt.Errorf("journal match %q: expected FIELD=value, such as SYSLOG_IDENTIFIER=ipfs", m)
+			return nil, fmt.Errorf("journal match %q: expected FIELD=value, such as _UID=1000", m)
 		}
 	}
 	var terms [][]string

@@ -365,6 +365,37 @@ func TestJournalContainerPieces(t *testing.T) {
 	})
 }
 
+// What says who wrote an entry its writer can't set: the match of a container
+// is safe with such a field beside it, and finds the container's lines.
+func TestJournalWriters(t *testing.T) {
+	t.Parallel()
+	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
+		j := journaltest.Start(t)
+		engine := j.Stream("docker.service", "dockerd")
+		forging := start(JournalOptions{Units: []string{"docker"}, Directory: j.Directory()})
+		j.Send("CONTAINER_NAME=kubo", "_SYSTEMD_UNIT=docker.service", "_UID=4242", "MESSAGE=forged")
+		j.Sync()
+		write(t, engine, "its own\n")
+		forging.want("its own")
+	})
+	dir := t.TempDir()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	entry := func(fields ...string) journaltest.Entry {
+		at = at.Add(time.Second)
+		return journaltest.Entry{Time: at, Fields: fields}
+	}
+	journaltest.WriteFile(t, dir, "a", []journaltest.Entry{
+		entry("CONTAINER_NAME=kubo", "_UID=1001", "MESSAGE=forged"),
+		entry("CONTAINER_NAME=kubo", "_UID=0", "MESSAGE=of the container"),
+		entry("_SYSTEMD_USER_UNIT=node.service", "_SYSTEMD_UNIT=user@1001.service", "_UID=1001", "MESSAGE=forged"),
+		entry("_SYSTEMD_USER_UNIT=node.service", "_SYSTEMD_UNIT=user@1000.service", "_UID=1000", "MESSAGE=of the unit"),
+	})
+	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {
+		start(JournalOptions{Matches: []string{"CONTAINER_NAME=kubo", "_UID=0"}, Directory: dir, Since: allTime}).want("of the container")
+		start(JournalOptions{UserUnits: []string{"node"}, Matches: []string{"_UID=1000"}, Directory: dir, Since: allTime}).want("of the unit")
+	})
+}
+
 func TestJournalSuppressed(t *testing.T) {
 	t.Parallel()
 	eachReader(t, func(t *testing.T, start func(JournalOptions) *journalFollower) {

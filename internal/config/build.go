@@ -97,6 +97,7 @@ func (s *section) source() Source {
 	s.boolean("trust", &src.Trust)
 	s.done()
 	s.oneKind()
+	s.forgeable(src)
 	if src.Directory != "" && !filepath.IsAbs(src.Directory) {
 		s.l.problem(s.at("directory"), s.key("directory"), fmt.Sprintf("%q is not an absolute path", src.Directory), "")
 	}
@@ -132,7 +133,7 @@ func (s *section) oneKind() {
 // journalMatch judges FIELD=value, as journalctl takes it.
 func journalMatch(s string) error {
 	if field, _, ok := strings.Cut(s, "="); !ok || field == "" || strings.ToUpper(field) != field {
-		return fmt.Errorf("%q: expected FIELD=value, for example SYSLOG_IDENTIFIER=ipfs", s)
+		return fmt.Errorf("%q: expected FIELD=value, for example _UID=1000", s)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ container = ["kubo", "ns/*"]
 label = "app=ipfs"
 [source.d-user]
 userunit = "ipfs"
-match = "SYSLOG_IDENTIFIER=ipfs"
+match = ["SYSLOG_IDENTIFIER=ipfs", "_UID=1000"]
 [firewall]
 backend = "print"
 ports = [4001, 4002]
@@ -100,7 +100,7 @@ state = "/var/x.db"
 		{Name: "a.journal", Units: []string{"ipfs.service", "lotus.service"}, Directory: "/var/log/journal/remote", Format: "slog-text", Trust: true},
 		{Name: "b-files", Files: []string{"/var/log/ipfs/*.log"}, FromStart: true},
 		{Name: "c-container", Containers: []string{"kubo", "ns/*"}, Labels: []string{"app=ipfs"}},
-		{Name: "d-user", UserUnits: []string{"ipfs"}, Matches: []string{"SYSLOG_IDENTIFIER=ipfs"}},
+		{Name: "d-user", UserUnits: []string{"ipfs"}, Matches: []string{"SYSLOG_IDENTIFIER=ipfs", "_UID=1000"}},
 	}
 	if d := cmp.Diff(wantSources, c.Sources); d != "" {
 		t.Errorf("sources (-want +got):\n%s", d)

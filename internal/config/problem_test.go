@@ -48,6 +48,28 @@ p2pban.toml:3:1: jail.libp2p-flood.MaxRetry: unknown key; did you mean "maxretry
 p2pban.toml:4:1: jail.libp2p-flood.colour: unknown key; there are rules, findtime, maxretry, bantime, ignoreip, factor, maxbantime, memory, ipv6prefix, widen, minpeers, natpeers, guard, guardshare, guardleast, guardrate, maxhosts, maxevents, maxbans
 p2pban.toml:5:1: jails: unknown key; did you mean "jail"?
 p2pban.toml:6:1: firewal: unknown key; did you mean "firewall"?`},
+		{"journal entries that every user can write", map[string]string{"p2pban.toml": jailOK + `[source.a]
+match = "CONTAINER_NAME=kubo"
+[source.b]
+match = ["SYSLOG_IDENTIFIER=ipfs", "_COMM=ipfs"]
+[source.c]
+userunit = "ipfs.service"
+[source.d]
+userunit = "ipfs.service"
+match = "SYSLOG_IDENTIFIER=ipfs"
+[source.e]
+match = ["CONTAINER_NAME=kubo", "_UID=0"]
+[source.f]
+unit = "ipfs.service"
+match = "SYSLOG_IDENTIFIER=ipfs"
+[source.g]
+match = "CONTAINER_NAME=kubo"
+trust = true
+`}, `
+p2pban.toml:3:1: source.a.match: every user of this machine may write entries with any CONTAINER_NAME, and have anybody banned; add who the writer is, which journald itself notes, such as match = ["CONTAINER_NAME=kubo", "_UID=0"], or name its unit
+p2pban.toml:5:1: source.b.match: every user of this machine may write entries with any SYSLOG_IDENTIFIER, and have anybody banned; add who the writer is, which journald itself notes, such as match = ["SYSLOG_IDENTIFIER=ipfs", "_UID=0"], or name its unit
+p2pban.toml:7:1: source.c.userunit: every user of this machine may have a unit of that name, and have anybody banned by what it logs; say whose is meant by his number (id -u NAME): match = "_UID=1000"
+p2pban.toml:9:1: source.d.userunit: every user of this machine may have a unit of that name, and have anybody banned by what it logs; say whose is meant by his number (id -u NAME): match = "_UID=1000"`},
 		{"a rule nobody has", map[string]string{"p2pban.toml": jailOK + `rules = ["go-libp2p/*", "go-libp2p/conection"]
 `}, `
 p2pban.toml:2:25: jail.libp2p-flood.rules: no rule "go-libp2p/conection" (did you mean "go-libp2p/connection"?); go-libp2p has RULES`},

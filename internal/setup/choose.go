@@ -68,6 +68,9 @@ func (l *looker) leaveOut(f Found, before []Found) string {
 	if f.Kind == KindUnit && isUserManager(f.Name) && slices.ContainsFunc(l.report.Found, ofUser) {
 		return "its units are sources of their own"
 	}
+	if f.Kind == KindUserUnit && f.UID == "" {
+		return "it is not known which user's unit is meant; write it with his number: userunit = " + quote(f.Name) + `, match = "_UID=…"`
+	}
 	if f.Records == 0 && len(rulesOf(l.opts.Ruleset, f.Program)) == 0 {
 		return "no rule that is on by default reads this node's log"
 	}

@@ -202,6 +202,9 @@ func (r reading) readsField(ctx context.Context, f Found, field string, units []
 	own, ownNamed := false, false
 	for _, m := range r.Matches {
 		name, value, _ := strings.Cut(m, "=")
+		if name == "_UID" && value == f.UID {
+			continue
+		}
 		if name != field {
 			terms = append(terms, m)
 			continue

@@ -73,7 +73,7 @@ func TestCompareJournal(t *testing.T) {
 	}
 	journaltest.WriteFile(t, dir, "a", []journaltest.Entry{
 		entry("_SYSTEMD_UNIT=ipfs.service", "SYSLOG_IDENTIFIER=ipfs"),
-		entry("_SYSTEMD_UNIT=user@1.service", "_SYSTEMD_USER_UNIT=lotus.service"),
+		entry("_SYSTEMD_UNIT=user@1.service", "_SYSTEMD_USER_UNIT=lotus.service", "_UID=1"),
 	})
 	r := look(t, dir)
 	const ipfs, lotus = "ipfs.service", "lotus.service"
@@ -83,6 +83,8 @@ func TestCompareJournal(t *testing.T) {
 	}{
 		{config.Source{Units: []string{"ipfs"}}, []string{lotus}},
 		{config.Source{UserUnits: []string{lotus}}, []string{ipfs}},
+		{config.Source{UserUnits: []string{lotus}, Matches: []string{"_UID=1"}}, []string{ipfs}},
+		{config.Source{UserUnits: []string{lotus}, Matches: []string{"_UID=2"}}, []string{ipfs, lotus}},
 		{config.Source{Units: []string{ipfs}, UserUnits: []string{lotus}}, nil},
 		{config.Source{Units: []string{lotus}}, []string{ipfs, lotus}},
 		{config.Source{Matches: []string{"SYSLOG_IDENTIFIER=ipfs"}}, []string{lotus}},
@@ -106,9 +108,10 @@ func TestCompareContainerInJournal(t *testing.T) {
 	dir := t.TempDir()
 	journaltest.WriteFile(t, dir, "a", []journaltest.Entry{{Time: time.Now().Add(-time.Hour),
 		Fields: []string{"_SYSTEMD_UNIT=docker.service", "CONTAINER_NAME=kubo", "MESSAGE=" + junk}}})
-	r := &Report{Found: []Found{{Kind: KindContainer, Name: "kubo", Directory: dir, Source: "kubo"}}}
+	r := &Report{Found: []Found{{Kind: KindContainer, Name: "kubo", Directory: dir, Source: "kubo", UID: "0"}}}
 	for want, s := range map[string]config.Source{
 		"its name":          {Matches: []string{"CONTAINER_NAME=kubo"}},
+		"what setup writes": {Matches: []string{"CONTAINER_NAME=kubo", "_UID=0"}},
 		"Docker's unit":     {Units: []string{"docker"}},
 		"not another's":     {Matches: []string{"CONTAINER_NAME=web"}},
 		"not another unit":  {Units: []string{"ipfs"}},

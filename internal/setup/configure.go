@@ -60,11 +60,12 @@ func (d *draft) source(f Found) {
 	case f.Kind == KindContainer && f.ByName:
 		t.set("container", quote(f.Name), "By its name, so that it may be made anew. New lines only.")
 	case f.Kind == KindContainer && len(f.Files) == 0:
-		t.set("match", quote("CONTAINER_NAME="+f.Name), "Docker writes its lines to the journal, with its name.")
+		t.set("match", list([]string{"CONTAINER_NAME=" + f.Name, "_UID=" + f.UID}), "Docker writes its lines to the journal, with its name. Any user could, but not as the user that Docker runs as.")
 	case len(f.Files) > 0:
 		t.set("file", list(f.Files), "Followed through rotations; new lines only.")
 	case f.Kind == KindUserUnit:
 		t.set("userunit", quote(f.Name), "A unit of a user's own manager. New lines only.")
+		t.set("match", quote("_UID="+f.UID), "That user: any other may have a unit of this name.")
 	default:
 		t.set("unit", quote(f.Name), "New lines only. Under a flood journald throws lines away: raise its limit with the drop-in journald.conf.d/50-p2pban.conf that comes with p2pban.")
 	}

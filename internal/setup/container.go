@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/p2pban/p2pban/sources"
 )
@@ -83,6 +85,7 @@ func (l *looker) container(ctx context.Context, dir string, c dockerConfig, usua
 	case "journald":
 		if f.Program != "" {
 			f.ByName = false
+			f.UID = ownerOf(dir)
 			f.Missing, f.Notes = l.silent(f)
 			f.Notes = append(f.Notes, "its lines are in the journal, among those of docker.service, and were not looked at one by one")
 			l.report.Found = append(l.report.Found, f)
@@ -104,6 +107,15 @@ func (l *looker) container(ctx context.Context, dir string, c dockerConfig, usua
 		f.Notes = []string{"the path is this container's own: after it is made anew, as an upgrade does, write the configuration again"}
 	}
 	l.file(ctx, filepath.Join(dir, file), f)
+}
+
+// ownerOf is the number of the user who owns the directory of a container, as
+// whom Docker runs: root, or for a rootless one its user.
+func ownerOf(dir string) string {
+	if info, err := os.Stat(filepath.Dir(filepath.Dir(dir))); err == nil {
+		return strconv.FormatUint(uint64(info.Sys().(*syscall.Stat_t).Uid), 10)
+	}
+	return "0"
 }
 
 // podFiles are the logs of containers of pods, in the directory of all pods:

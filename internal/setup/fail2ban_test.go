@@ -211,8 +211,12 @@ func TestJournalMatch(t *testing.T) {
 		{"_SYSTEMD_UNIT=a.service _COMM=ipfs", []string{"a.service"}, []string{"_COMM=ipfs"}, false},
 		{"_SYSTEMD_UNIT=a.service\n  _SYSTEMD_UNIT=b.service", []string{"a.service", "b.service"}, nil, false},
 		{"_SYSTEMD_UNIT=a.service + _SYSTEMD_UNIT=a.service", []string{"a.service"}, nil, false},
-		{"_COMM=ipfs", nil, []string{"_COMM=ipfs"}, false},
-		{"_COMM=ipfs + _COMM=kubo", nil, []string{"_COMM=ipfs", "_COMM=kubo"}, false},
+		{"_UID=7", nil, []string{"_UID=7"}, false},
+		{"_UID=7 + _UID=8", nil, []string{"_UID=7", "_UID=8"}, false},
+		{"_UID=7 _COMM=ipfs", nil, []string{"_UID=7", "_COMM=ipfs"}, false},
+		// Any user can write such entries.
+		{"_COMM=ipfs", nil, nil, true},
+		{"SYSLOG_IDENTIFIER=ipfs", nil, nil, true},
 		{"_COMM=ipfs + _UID=7", nil, nil, true},
 	} {
 		m := takeOver(t, map[string]string{"jail.local": strings.Replace(documentedJail, "_SYSTEMD_UNIT=ipfs-daemon.service", c.match, 1)})

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +58,7 @@ func (l *looker) unit(ctx context.Context, f Found, field string) {
 	ctx, cancel := context.WithTimeout(ctx, placeTime)
 	defer cancel()
 	since := fmt.Sprintf("--since=@%d", l.opts.Now.Add(-recent).Unix())
-	cmd := journalctl(ctx, f.Directory, "--output=json", "--all", "--output-fields=MESSAGE,_LINE_BREAK,_COMM",
+	cmd := journalctl(ctx, f.Directory, "--output=json", "--all", "--output-fields=MESSAGE,_LINE_BREAK,_STREAM_ID,_PID,_COMM,_UID",
 		fmt.Sprintf("--lines=%d", unitLines), since, field+"="+f.Name)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -70,12 +72,16 @@ func (l *looker) unit(ctx context.Context, f Found, field string) {
 	}
 	e := l.eye(time.Time{})
 	var last string
+	users := map[string]bool{}
 	for b, err := range sources.Read(f.Name, out) {
 		if err != nil {
 			l.unseen(f.Name, err.Error())
 		}
 		for _, line := range b.Lines {
 			e.read(line)
+			if f.Kind == KindUserUnit {
+				users[userOf(line.Text)] = true
+			}
 		}
 		if n := len(b.Lines); n > 0 {
 			last = strings.Clone(b.Lines[n-1].Text)
@@ -95,7 +101,30 @@ func (l *looker) unit(ctx context.Context, f Found, field string) {
 	if e.lines > 0 {
 		f.Program = programOf(f.Name, entry.Comm)
 	}
+	if f.Kind == KindUserUnit {
+		f.ofUsers(slices.Sorted(maps.Keys(users)))
+	}
 	l.add(f, e)
+}
+
+// userOf is the number of the user who wrote an entry, "" if it does not say.
+func userOf(entry string) string {
+	var of struct {
+		UID string `json:"_UID"`
+	}
+	_ = json.Unmarshal([]byte(entry), &of) // an entry that was too long says nothing
+	return of.UID
+}
+
+// ofUsers notes whose user unit it is. Of several users' nobody can tell which
+// one is meant.
+func (f *Found) ofUsers(users []string) {
+	users = slices.DeleteFunc(users, func(u string) bool { return u == "" })
+	if len(users) == 1 {
+		f.UID = users[0]
+	} else if len(users) > 1 {
+		f.Notes = append(f.Notes, "several users have a unit of this name: those with the numbers "+strings.Join(users, ", "))
+	}
 }
 
 func journalctl(ctx context.Context, directory string, args ...string) *exec.Cmd {

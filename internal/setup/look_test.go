@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -205,7 +206,7 @@ func TestSyslogBesideJournal(t *testing.T) {
 		{Kind: KindUnit, Name: "ipfs.service", Program: "kubo", Records: 5},
 		{Kind: KindFile, Name: "/var/log/syslog", Files: []string{"/var/log/syslog"}, Records: 5},
 		{Kind: KindUnit, Name: "ipfs-backup.service", Program: "kubo"},
-		{Kind: KindUserUnit, Name: "ipfs.service", Program: "kubo", Records: 1},
+		{Kind: KindUserUnit, Name: "ipfs.service", Program: "kubo", Records: 1, UID: "1000"},
 		{Kind: KindUnit, Name: "docker.service", Implementations: []string{"go-libp2p"}, Records: 1},
 	}}}
 	l.finish()
@@ -232,7 +233,9 @@ func TestJournal(t *testing.T) {
 		entry(canonical, "_SYSTEMD_UNIT=ipfs.service", "_COMM=ipfs"),
 		entry(junk, "_SYSTEMD_UNIT=chain.service", "_COMM=lotus"),
 		entry("Accepted publickey", "_SYSTEMD_UNIT=ssh.service", "_COMM=sshd"),
-		entry(canonical, "_SYSTEMD_UNIT=user@1000.service", "_SYSTEMD_USER_UNIT=node.service", "_COMM=ipfs"),
+		entry(canonical, "_SYSTEMD_UNIT=user@1000.service", "_SYSTEMD_USER_UNIT=node.service", "_COMM=ipfs", "_UID=1000"),
+		entry(canonical, "_SYSTEMD_UNIT=user@1000.service", "_SYSTEMD_USER_UNIT=lotus.service", "_COMM=lotus", "_UID=1000"),
+		entry(canonical, "_SYSTEMD_UNIT=user@1001.service", "_SYSTEMD_USER_UNIT=lotus.service", "_COMM=sh", "_UID=1001"),
 		entry(canonical, "_SYSTEMD_UNIT=p2pban.service", "_COMM=p2pban"),
 	})
 	r := look(t, dir)
@@ -248,6 +251,10 @@ func TestJournal(t *testing.T) {
 	if f := found(t, r, "node.service"); f.Kind != KindUserUnit || f.Source != "node" || f.Records != 1 {
 		t.Errorf("%+v", f)
 	}
+	// Whose unit is meant when several users have one nobody can tell.
+	if f := found(t, r, "lotus.service"); f.Source != "" || !strings.Contains(strings.Join(f.Notes, " "), "1000, 1001") {
+		t.Errorf("%+v", f)
+	}
 	// The same line, under the name of the user's manager, must not count twice.
 	if f := found(t, r, "user@1000.service"); f.Source != "" {
 		t.Errorf("%+v", f)
@@ -261,6 +268,9 @@ func TestJournal(t *testing.T) {
 	for _, s := range c.Sources {
 		if s.Directory != dir {
 			t.Errorf("source %s reads directory %q, want %q", s.Name, s.Directory, dir)
+		}
+		if len(s.UserUnits) > 0 && !slices.Equal(s.Matches, []string{"_UID=1000"}) {
+			t.Errorf("the user unit %v is narrowed by %v, want by its user", s.UserUnits, s.Matches)
 		}
 	}
 }
@@ -301,7 +311,7 @@ func TestDocker(t *testing.T) {
 		t.Errorf("found %+v, not looked at %+v; want the log driver local and the broken file among the latter", r.Found, r.Unseen)
 	}
 	c := load(t, r.Configuration(parser.Builtin(), time.Now()))
-	if len(c.Sources) != 2 || !slices.Equal(c.Sources[1].Matches, []string{"CONTAINER_NAME=lotus"}) {
+	if len(c.Sources) != 2 || !slices.Equal(c.Sources[1].Matches, []string{"CONTAINER_NAME=lotus", fmt.Sprint("_UID=", os.Getuid())}) {
 		t.Errorf("%+v", c.Sources)
 	}
 	for i := range r.Found { // as in Docker's usual directory

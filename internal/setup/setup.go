@@ -57,6 +57,9 @@ type Found struct {
 	// the journal files of a unit, empty for this machine's.
 	Files     []string `json:"files,omitempty"`
 	Directory string   `json:"directory,omitempty"`
+	// UID is the number of the user who writes its journal entries, where a name
+	// does not say who that is.
+	UID string `json:"uid,omitempty"`
 	// Program is the node by the names of units, programs, images and
 	// directories, Implementations by the rules that recognised its lines.
 	Program         string   `json:"program,omitempty"`

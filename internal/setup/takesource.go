@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/p2pban/p2pban/internal/config"
 )
 
 // source takes over where the jail reads: units of the journal, or files.
@@ -22,7 +24,7 @@ func (j *move) source(f filter) {
 			j.note("logpath", Dropped, "", "with backend systemd fail2ban does not read it either")
 		}
 		if len(units)+len(matches) == 0 {
-			j.note("journalmatch", Dropped, "", "it names neither a unit nor one other field, and the whole journal is no source")
+			j.note("journalmatch", Dropped, "", "it names neither a unit nor, alone, another field that says who wrote an entry, such as _UID; every user of the machine can write entries with any other field")
 			return
 		}
 		j.addSource(fmt.Sprintf("What the jail %s read of the journal.", j.section), []setting{{key: "unit", value: list(units), off: units == nil}, {key: "match", value: list(matches), off: matches == nil}}, append(units, matches...))
@@ -56,6 +58,9 @@ func (j *move) units(f filter) (units, matches []string) {
 	// One alternative narrows the units, as match does here.
 	if single := !strings.ContainsAny(strings.TrimSpace(clean(v.raw)), "+\n"); single || len(units) == 0 && sameField(other) {
 		matches, other = other, nil
+	}
+	if len(units) == 0 && !slices.ContainsFunc(matches, config.SaysWho) {
+		matches = nil // everybody could write such entries
 	}
 	if len(units) > 0 {
 		j.note("journalmatch", Taken, "unit = "+list(units), "")
