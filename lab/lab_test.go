@@ -125,8 +125,12 @@ func TestAttackersAreBanned(t *testing.T) {
 			if r.AfterBan.Served > 0 {
 				t.Errorf("of the attempts begun after the ban the node served some: %+v", r.AfterBan)
 			}
-			if len(r.Account.Alarms) > 0 {
-				t.Errorf("alarms: %v", r.Account.Alarms)
+			// Not after-ban, for what was under way may still be logged, and
+			// nothing that hangs on how fast the machine is.
+			for _, kind := range []string{"firewall", "forgeable", "guard", "source", "unrecognised", "state"} {
+				if what := r.Account.Alarms[kind]; what != "" {
+					t.Errorf("alarm %s: %s", kind, what)
+				}
 			}
 		})
 	}
