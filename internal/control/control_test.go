@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -244,6 +246,62 @@ func TestTooManyClients(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable {
 		t.Errorf("client %d got %v, want 503", MaxClients+1, err)
+	}
+}
+
+// counted is a listener that knows how many of its connections are open.
+type counted struct {
+	net.Listener
+	open, most atomic.Int64
+}
+
+func (l *counted) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if n := l.open.Add(1); n > l.most.Load() { // one goroutine accepts
+		l.most.Store(n)
+	}
+	return &countedConn{Conn: c, closed: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+}
+
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *countedConn) Close() error { c.closed(); return c.Conn.Close() }
+
+// TestManyConnections opens many that never finish a request: they take no more
+// than their share of file descriptors, and an operator is served in the end.
+func TestManyConnections(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p2pban.sock")
+	inner, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &counted{Listener: inner}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- (&Server{Listener: l, Daemon: &desk{}, Log: slog.New(slog.DiscardHandler)}).Run(ctx) }()
+	for i := range 2 * MaxConnections {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "GET /v1/st"[:i%10])
+	}
+	if _, err := NewClient(path).Status(t.Context()); err != nil {
+		t.Errorf("Status behind %d connections: %v", 2*MaxConnections, err)
+	}
+	if most := l.most.Load(); most > MaxConnections {
+		t.Errorf("%d connections were open at once, want at most %d", most, MaxConnections)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Limits of the control socket. A local user with the right to it may still be
@@ -20,12 +22,18 @@ const (
 	// MaxClients is how many requests are served at once, event streams
 	// included; the next one gets 503.
 	MaxClients = 32
+	// MaxConnections is how many connections are open at once, those without a
+	// request among them; the next one waits. A file descriptor is what the
+	// daemon needs to read a log, too.
+	MaxConnections = 2 * MaxClients
 	// MaxBody bounds a request's body, in bytes.
 	MaxBody = 1 << 20
 	// RequestTimeout bounds a request, streams and lists excepted.
 	RequestTimeout = 10 * time.Second
 	// WriteTimeout bounds one write to a client that does not read.
 	WriteTimeout = 10 * time.Second
+	// idleTimeout is how long a connection keeps its place without a request.
+	idleTimeout = 2 * time.Second
 )
 
 // Server answers on the control socket.
@@ -39,16 +47,16 @@ type Server struct {
 func (s *Server) Run(ctx context.Context) error {
 	h := &http.Server{
 		Handler:           s.limit(s.routes()),
-		ReadHeaderTimeout: RequestTimeout,
+		ReadHeaderTimeout: idleTimeout,
 		ReadTimeout:       RequestTimeout,
-		IdleTimeout:       RequestTimeout,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	stop := context.AfterFunc(ctx, func() { h.Close() })
 	defer stop()
-	if err := h.Serve(s.Listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := h.Serve(netutil.LimitListener(s.Listener, MaxConnections)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving the control socket: %w", err)
 	}
 	return nil

@@ -12,13 +12,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 )
 
 // Limits of the metrics' address: any local user may connect to it.
 const (
-	// MaxClients is how many connections are open at once; the next one waits.
-	MaxClients = 8
+	// MaxClients is how many connections are open at once; with the next one
+	// the oldest is closed.
+	MaxClients = 32
 	// ScrapeTimeout bounds reading a request, asking the daemon, and writing
 	// the answer, each.
 	ScrapeTimeout = 5 * time.Second
@@ -38,14 +38,15 @@ func (s *Server) Run(ctx context.Context) error {
 		ReadHeaderTimeout: ScrapeTimeout,
 		ReadTimeout:       ScrapeTimeout,
 		WriteTimeout:      2 * ScrapeTimeout, // asking and writing
-		IdleTimeout:       2 * time.Minute,   // Prometheus keeps its connection between scrapes
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
+	// A scrape is a connection, which is then among the newest.
+	h.SetKeepAlivesEnabled(false)
 	stop := context.AfterFunc(ctx, func() { h.Close() })
 	defer stop()
-	if err := h.Serve(netutil.LimitListener(s.Listener, MaxClients)); !errors.Is(err, http.ErrServerClosed) {
+	if err := h.Serve(&newest{Listener: s.Listener}); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving the metrics: %w", err)
 	}
 	return nil

@@ -181,18 +181,72 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestHostileClients takes every place and says nothing: those who do are
-// thrown out after ScrapeTimeout, and a scrape that waited is served.
+// TestHostileClients takes twice as many connections as there are places: one
+// half say nothing, the others ask for something again and again. A scrape is
+// served at once, and no more than MaxClients stay open.
 func TestHostileClients(t *testing.T) {
 	addr := serve(t, func(context.Context) (*Snapshot, error) { return full(), nil })
-	for range MaxClients {
+	gone := make(chan struct{}, 2*MaxClients)
+	for i := range 2 * MaxClients {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		go func() {
+			defer func() { gone <- struct{}{} }()
+			for answer := make([]byte, 4096); ; {
+				if i%2 == 0 {
+					io.WriteString(c, "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n")
+				}
+				if _, err := c.Read(answer); err != nil {
+					return
+				}
+			}
+		}()
 	}
 	if code, _ := get(t, "http://"+addr+"/metrics"); code != http.StatusOK {
 		t.Errorf("GET /metrics: %d", code)
+	}
+	for range MaxClients + 1 {
+		<-gone
+	}
+}
+
+// TestEveryPlaceIsKept holds the ring by itself: with each connection beyond
+// MaxClients the oldest of those that stand goes, and no other.
+func TestEveryPlaceIsKept(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &newest{Listener: inner}
+	defer l.Close()
+	var clients []net.Conn
+	for range MaxClients + 3 {
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		clients = append(clients, c)
+		if _, err := l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range clients[:3] {
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("one of the oldest: %v, want it closed", err)
+		}
+	}
+	for _, c := range l.kept {
+		if _, err := io.WriteString(c, "x"); err != nil {
+			t.Errorf("one of the newest: %v", err)
+		}
+	}
+	for i, c := range clients[3:] {
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			t.Errorf("one of the newest, %d: %v", i, err)
+		}
 	}
 }
