@@ -65,7 +65,7 @@ func TestDamage(t *testing.T) {
 		data []byte
 		must bool // the damage can't be overlooked
 	}
-	cases := []damage{{"empty", nil, true}, {"text", []byte("bans = 3\n"), true}, {"no header", append(make([]byte, 100), data[100:]...), true}}
+	cases := []damage{{"empty", nil, true}, {"one byte", data[:1], true}, {"another byte", []byte("\n"), true}, {"less than a page", data[:511], true}, {"text", []byte("bans = 3\n"), true}, {"no header", append(make([]byte, 100), data[100:]...), true}}
 	for range rounds {
 		n := random.IntN(len(data))
 		cases = append(cases, damage{fmt.Sprintf("cut at %d", n), data[:n], true})

@@ -87,6 +87,10 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 	return s, saved, aside, nil
 }
 
+// minDatabase is the size of SQLite's smallest page, hence of its smallest file
+// (its "Database File Format", 1.3.2). A shorter one it may take for empty.
+const minDatabase = 512
+
 // inspect reads the whole file, if there is one, and changes nothing: not even
 // the WAL is played in, as a writer would do on closing.
 func inspect(path string) (saved Saved, err error) {
@@ -102,6 +106,8 @@ func inspect(path string) (saved Saved, err error) {
 		// We never leave an empty file, except when killed in the moment of
 		// making one: the bans that stood in it are gone, and that must be told.
 		return saved, &DamagedError{Path: path, Err: errors.New("the file is empty")}
+	case info.Size() < minDatabase:
+		return saved, &DamagedError{Path: path, Err: fmt.Errorf("%d bytes are left of it", info.Size())}
 	}
 	s, err := connect(path, url.Values{"mode": {"ro"}})
 	if err != nil {
