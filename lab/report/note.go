@@ -31,7 +31,7 @@ func note(r *trial.Result) string {
 // why says why p2pban banned nobody, with what it counted.
 func why(r *trial.Result) string {
 	st := r.Account
-	counted := fmt.Sprintf("p2pban read %d lines, took %d of them for events, and refused %s.", st.Lines, st.Events, refused(st.Rejected))
+	counted := fmt.Sprintf("Of the lines read (%d) p2pban took %d for events, and refused %s.", st.Lines, st.Events, refused(st.Rejected))
 	for _, kind := range sorted(st.Alarms) {
 		counted += fmt.Sprintf(" It raised the alarm `%s`: %s.", kind, strings.TrimSuffix(st.Alarms[kind], "."))
 	}
@@ -56,12 +56,20 @@ func why(r *trial.Result) string {
 	case r.Trial.Limits && strings.HasPrefix(r.Trial.Victim, "go"):
 		return fmt.Sprintf("No ban in so short a time, for the node guards itself: of %d connections that came it served %d, and it prints one in a "+
 			"hundred of those. It admits 0.2 a second from one address (go-libp2p v0.42 and later) and says nothing of "+
-			"whom it refuses; at that rate a line comes every 500 s, and `libp2p-churn` bans at 20 lines in 6 hours, after 2 h 47 min in the mean "+
-			"([jails.md](../jails.md)). %s", r.Hostile.Tried, r.Hostile.Served, counted)
+			"whom it refuses: %s ([jails.md](../jails.md)). %s", r.Hostile.Tried, r.Hostile.Served, atLimit(r.Trial.Attack), counted)
 	case st.Events == 0:
 		return "No ban: the node wrote nothing that names the attacker in a record. " + counted
 	}
 	return "No ban: maxretry was not reached. " + counted
+}
+
+// atLimit says what becomes of an attack that goes on at the rate the node
+// admits; the figures are those of docs/jails.md.
+func atLimit(attack string) string {
+	if attack == "handshake-junk" || attack == "ws-junk" || strings.HasPrefix(attack, "inject-") && attack != "inject-identify" {
+		return "at that rate a failed handshake is printed every 500 s, and `libp2p-handshake` bans at 10 lines in 3 hours, after 1 h 23 min in the mean"
+	}
+	return "at that rate a line comes every 500 s, and `libp2p-churn` bans at 20 lines in 6 hours, after 2 h 47 min in the mean"
 }
 
 func refused(by map[string]int64) string {
