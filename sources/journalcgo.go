@@ -25,6 +25,10 @@ type libsystemd struct {
 	ready bool
 	// busy is when the last entry came.
 	busy time.Time
+	// cursor is the last entry given; grew is set when the journal has grown
+	// since it was last looked for more. See again.
+	cursor string
+	grew   bool
 }
 
 // journald tells of new entries at most every 250 ms, but they are in its files
@@ -118,6 +122,7 @@ func (l *libsystemd) last(_ context.Context, n int, until time.Time) ([]entry, e
 }
 
 func (l *libsystemd) follow(_ context.Context, cursor string) (bool, error) {
+	l.cursor = cursor
 	if cursor == "" {
 		return true, l.j.SeekHead()
 	}
@@ -150,13 +155,13 @@ func (l *libsystemd) next(ctx context.Context) ([]entry, error) {
 				break
 			}
 			if n == 0 {
-				if err := l.wait(ctx); err != nil {
+				if err := l.more(ctx); err != nil {
 					return nil, err
 				}
 				continue
 			}
 		}
-		l.ready = false
+		l.ready, l.grew = false, false
 		e, err := l.entry()
 		if err != nil {
 			return nil, err
@@ -171,7 +176,26 @@ func (l *libsystemd) next(ctx context.Context) ([]entry, error) {
 // setCursor gives the last entry its cursor. Next leaves the journal on the
 // last entry when there is none after it.
 func (l *libsystemd) setCursor(all []entry) (err error) {
-	all[len(all)-1].cursor, err = l.j.GetCursor()
+	l.cursor, err = l.j.GetCursor()
+	all[len(all)-1].cursor = l.cursor
+	return err
+}
+
+// more is what to do when Next found nothing: look once more if the journal has
+// grown all the same, else wait.
+//
+// journald counts a new entry before it links it to its fields. Whoever looks
+// for a field just in between finds nothing, and libsystemd then does not look
+// into the file before its count changes: the entry would wait for the next one
+// of anybody (systemd, journal-file.c journal_file_link_entry and sd-journal.c
+// next_beyond_location). The word that the journal has grown comes after the
+// links, and seeking makes the library look afresh.
+func (l *libsystemd) more(ctx context.Context) error {
+	if !l.grew {
+		return l.wait(ctx)
+	}
+	l.grew = false
+	_, err := l.follow(ctx, l.cursor)
 	return err
 }
 
@@ -185,9 +209,11 @@ func (l *libsystemd) wait(ctx context.Context) error {
 	if time.Since(l.busy) < busyFor {
 		atMost = waitBusy
 	}
-	if r := l.j.Wait(atMost); r < 0 {
+	r := l.j.Wait(atMost)
+	if r < 0 {
 		return fmt.Errorf("waiting for the journal: %w", syscall.Errno(-r))
 	}
+	l.grew = r != sdjournal.SD_JOURNAL_NOP
 	return ctx.Err()
 }
 
