@@ -7,7 +7,7 @@ import "time"
 // threshold serves nodes that log everything and nodes that log a sample.
 // docs/jails.md argues each number.
 func Defaults() []Config {
-	return []Config{flood(), churn(), handshake(), limit(), denied()}
+	return []Config{flood(), churn(), handshake(), limit(), denied(), misbehaving()}
 }
 
 // flood is the example in libp2p's documentation on DoS mitigation, 90 lines in
@@ -54,6 +54,8 @@ func handshake() Config {
 }
 
 // limit catches hosts that run on against the node's own limit for an address.
+// Its rules print nobody else, so that the hosts seen are the offenders, and a
+// share of them is no measure of anything.
 func limit() Config {
 	return Config{
 		Name:     "libp2p-limit",
@@ -61,18 +63,32 @@ func limit() Config {
 		FindTime: time.Minute,
 		MaxRetry: 60,
 		BanTime:  10 * time.Minute, Factor: 2, MaxBanTime: 24 * time.Hour,
+		Guard:    Guard{Share: 1},
 		MaxHosts: 100_000, MaxEvents: 500_000,
 	}
 }
 
-// denied catches hosts that the node itself calls bad and that come back.
+// denied catches hosts that the node itself keeps out and that come back. Its
+// rules print nobody else either.
 func denied() Config {
 	return Config{
 		Name:     "libp2p-denied",
-		Rules:    []string{"js-libp2p/denied", "py-libp2p/gate", "lighthouse/banned", "grandine/banned", "go-libp2p/misbehaving"},
+		Rules:    []string{"js-libp2p/denied", "py-libp2p/gate", "lighthouse/banned", "grandine/banned"},
 		FindTime: 10 * time.Minute,
 		MaxRetry: 10,
 		BanTime:  time.Hour, Factor: 2, MaxBanTime: 7 * 24 * time.Hour,
+		Guard:    Guard{Share: 1},
 		MaxHosts: 100_000, MaxEvents: 500_000,
 	}
+}
+
+// misbehaving catches hosts that an application reports through go-libp2p, and
+// that come back. The node may go on with them, and an application that is
+// broken may report everybody: the guard's share holds.
+func misbehaving() Config {
+	c := denied()
+	c.Name = "libp2p-misbehaving"
+	c.Rules = []string{"go-libp2p/misbehaving"}
+	c.Guard = Guard{}
+	return c
 }

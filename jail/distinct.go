@@ -60,9 +60,12 @@ func estimate(set int) float64 {
 	return math.Round(sketchBits * math.Log(float64(sketchBits)/float64(clear)))
 }
 
+// half is what a sketch lasts. It begins at a whole half hour, so that hosts
+// banned and hosts seen are counted over the same time.
+const half = instant(lately / 2)
+
 // turn drops the older half when the younger one is full.
 func (d *distinct) turn(now instant) {
-	half := instant(lately / 2)
 	switch age := now - d.since; {
 	case d.since != 0 && age < half:
 		return
@@ -71,8 +74,14 @@ func (d *distinct) turn(now instant) {
 		d.both.words = append([]uint64(nil), d.both.words...)
 		d.since += half
 	default:
-		*d = distinct{since: now}
+		*d = distinct{since: now - now%half}
 	}
+}
+
+// back is for a clock that is set back.
+func (d *distinct) back(by instant) {
+	d.since = d.since.back(by)
+	d.since -= d.since % half
 }
 
 // add notes a host by its guardBit.

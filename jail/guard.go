@@ -53,7 +53,7 @@ func (s *Set) allows(j *jail, b *ban) bool {
 		return false
 	}
 	n := g.banned.countWith(b.Host, s.clock)
-	if n > float64(c.Least) && n > c.Share*s.seen.count(s.clock) {
+	if c.Share < 1 && n > float64(c.Least) && n > c.Share*s.seen.count(s.clock) {
 		return false
 	}
 	g.inMinute++

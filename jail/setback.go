@@ -16,7 +16,7 @@ func (s *Set) SetBack(now time.Time) []Decision {
 	}
 	s.clock -= by
 	s.nextEnd = s.nextEnd.back(by)
-	s.seen.since = s.seen.since.back(by)
+	s.seen.back(by)
 	var bans []*ban
 	for _, j := range s.all() {
 		j.setBack(by)
@@ -52,7 +52,7 @@ func (j *jail) setBack(by instant) {
 	for _, p := range j.past.heap {
 		p.forget = p.forget.back(by)
 	}
-	j.guard.banned.since = j.guard.banned.since.back(by)
+	j.guard.banned.back(by)
 	j.guard.minute = j.guard.minute.back(by)
 }
 

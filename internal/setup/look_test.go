@@ -130,7 +130,7 @@ func TestFiles(t *testing.T) {
 	if len(c.Sources) != 2 || c.Sources[0].Files[0] != kubo.Name || c.Sources[1].Files[0] != lotus.Name {
 		t.Errorf("sources: %+v", c.Sources)
 	}
-	if d := cmp.Diff([]string{"libp2p-churn", "libp2p-denied", "libp2p-flood", "libp2p-handshake"}, jailNames(c)); d != "" {
+	if d := cmp.Diff([]string{"libp2p-churn", "libp2p-flood", "libp2p-handshake", "libp2p-misbehaving"}, jailNames(c)); d != "" {
 		t.Error(d)
 	}
 	if !strings.Contains(text, "GOLOG_LOG_LEVEL=error,canonical-log=info") {
