@@ -51,6 +51,12 @@ func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 	case !ok:
 		reject(NoIP, "the record has no "+pat.host.key)
 		return
+	case pat.host.scope != "" && res.format == fmtTracingFull && rec.Fields[0].Scope != pat.host.scope:
+		// libp2p-swarm's span of a connection is a root (connection/pool.rs). In a
+		// field of a span before it, such as the address of a host that our node
+		// dialled, that host can write what reads as another span.
+		reject(Forged, "the host's span is not the first one with fields")
+		return
 	case rec.repeated(pat.host.scope, pat.host.key):
 		reject(Forged, "the host's field stands twice")
 		return
