@@ -67,19 +67,9 @@ type generation struct {
 
 // openGeneration opens a regular file at its beginning.
 func openGeneration(path string) (*generation, error) {
-	// O_NONBLOCK: opening a FIFO must not wait for its writer.
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, st, err := openRegular(path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("stat %s: %w", path, err)
-	}
-	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG {
-		unix.Close(fd)
-		return nil, &notRegularError{path: path, mode: kind}
+		return nil, err
 	}
 	g := &generation{id: fileID{uint64(st.Dev), st.Ino}, fd: fd, hole: true, grew: time.Now()}
 	g.dirty.Store(true)

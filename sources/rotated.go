@@ -278,10 +278,11 @@ func (z gzipFile) Close() error { return z.f.Close() }
 
 // openArchive opens a gzip file at its beginning.
 func openArchive(path string) (*generation, error) {
-	f, err := os.Open(path)
+	fd, _, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
+	f := os.NewFile(uintptr(fd), path)
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		f.Close()
