@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -76,8 +77,8 @@ func (t *template) has(hole string) bool {
 }
 
 // checkRegex refuses an expression that could take the wrong host: one not
-// anchored at both ends, without the host's group, or with a repetition that
-// can swallow spaces before it.
+// anchored at both ends, without the host's group, or that can swallow
+// more than maxSwallow of text with spaces before it.
 func checkRegex(expr, host string) error {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
@@ -104,63 +105,20 @@ func checkRegex(expr, host string) error {
 	if host == "" {
 		return nil
 	}
-	for _, part := range parts {
-		if part.Op == syntax.OpCapture && part.Name == host {
-			if greedy(part) {
-				return fmt.Errorf("the group %q can take in spaces", host)
-			}
-			return nil
-		}
-		if greedy(part) {
-			return fmt.Errorf("%s stands before the group %q and can swallow text with spaces, which a stranger may write", part, host)
+	at := slices.IndexFunc(parts, func(part *syntax.Regexp) bool { return part.Op == syntax.OpCapture && part.Name == host })
+	if at < 0 {
+		return fmt.Errorf("no group (?P<%s>…) at its top level to hold the host", host)
+	}
+	if swallow(parts[at]) > 0 {
+		return fmt.Errorf("the group %q can take in spaces", host)
+	}
+	swallowed := 0
+	for _, part := range parts[:at] {
+		if swallowed += swallow(part); swallowed > maxSwallow {
+			return fmt.Errorf("%s stands before the group %q and can swallow more than %d characters of text with spaces, which a stranger may write", part, host, maxSwallow)
 		}
 	}
-	return fmt.Errorf("no group (?P<%s>…) at its top level to hold the host", host)
-}
-
-// greedy tells whether re repeats without end something that can be a space.
-func greedy(re *syntax.Regexp) bool {
-	switch re.Op {
-	case syntax.OpStar, syntax.OpPlus:
-		return matchesText(re.Sub[0])
-	case syntax.OpRepeat:
-		if re.Max == -1 || re.Max > MaxAddr {
-			return matchesText(re.Sub[0])
-		}
-	}
-	for _, sub := range re.Sub {
-		if greedy(sub) {
-			return true
-		}
-	}
-	return false
-}
-
-// matchesText tells whether re can match a space next to other text; a run of
-// nothing but spaces (" +") is padding and harmless.
-func matchesText(re *syntax.Regexp) bool {
-	switch re.Op {
-	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		return true
-	case syntax.OpCharClass:
-		if len(re.Rune) == 2 && re.Rune[0] == ' ' && re.Rune[1] == ' ' {
-			return false
-		}
-		for i := 0; i < len(re.Rune); i += 2 {
-			if re.Rune[i] <= ' ' && ' ' <= re.Rune[i+1] {
-				return true
-			}
-		}
-		return false
-	case syntax.OpLiteral:
-		return strings.Trim(string(re.Rune), " ") != "" && strings.Contains(string(re.Rune), " ")
-	}
-	for _, sub := range re.Sub {
-		if matchesText(sub) {
-			return true
-		}
-	}
-	return false
+	return nil
 }
 
 // needle gives the longest text that every line of this record holds as it

@@ -122,6 +122,19 @@ func TestLoadRules(t *testing.T) {
 	}
 }
 
+// What a stranger can put no second host into does.
+func TestLoadRegex(t *testing.T) {
+	for _, expr := range []string{
+		`^refused connection from (?P<addr>\S+)$`, `^refused +connection +from (?P<addr>\S+): .*$`, `^refused \S+ from (?P<addr>\S+)$`,
+		`^refused (?:timed out |at once )?from (?P<addr>\S+)$`, `^refused [A-Za-z ]{1,64} from (?P<addr>\S+)$`,
+	} {
+		text := strings.Replace(goodRule, `message = "refused connection from {addr}"`, "regex = '"+expr+"'", 1)
+		if _, err := LoadRules("mine.toml", strings.NewReader(text)); err != nil {
+			t.Errorf("%s: %v", expr, err)
+		}
+	}
+}
+
 // What could accuse the wrong host does not load, and the error says where.
 func TestLoadRefuses(t *testing.T) {
 	with := func(old, new string) string { return strings.Replace(goodRule, old, new, 1) }
@@ -133,6 +146,18 @@ func TestLoadRefuses(t *testing.T) {
 		{regex(`^refused connection from (?P<addr>\S+)`), "mine.toml:6: regex: not anchored; end it with $"},
 		{regex(`^refused .* connection from (?P<addr>\S+)$`), "mine.toml:6: regex: (?-s:.*) stands before the group \"addr\""},
 		{regex(`^refused [^x]+ connection from (?P<addr>\S+)$`), "stands before the group"},
+		// Repetitions that take in words one by one, or in several helpings.
+		{regex(`^refused (?:\S+ )*from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused .{0,500} ?from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused (?:.{0,500}){2}from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused (?:.{0,40}){2}from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused .{0,40}x.{0,40}from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused (?:[a-z]+| )+from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused (?:\S*\s)*from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused (?:\S+(?: |=))*from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused (?:(?:\S+) )?from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused (?:\S+|\S+ \S+) from (?P<addr>\S+)$`), "can swallow more than 64 characters"},
+		{regex(`^refused connection from (?P<addr>[^,])$`), `the group "addr" can take in spaces`},
 		{regex(`^refused connection from (?P<addr>.+)$`), `the group "addr" can take in spaces`},
 		{regex(`^refused connection from (\S+)$`), "no group (?P<addr>…)"},
 		{regex(`^refused connection(?: from (?P<addr>\S+))?$`), "no group (?P<addr>…) at its top level"},
