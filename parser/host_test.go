@@ -2,6 +2,7 @@ package parser
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,6 +36,10 @@ func TestParseHost(t *testing.T) {
 		{"/ip6zone/eth0/ip6/2001:db8::7/tcp/4001", "2001:db8::7", Accepted},
 
 		{"/ip6zone/eth0/ip6/fe80::1/tcp/4001", "", Private},
+		{"/ip6/64:ff9b::a00:1/tcp/4001", "", Private},
+		{"/ip6/2002:7f00:1::1/udp/4001/quic-v1", "", Private},
+		{"/ip6/fec0::1/tcp/4001", "", Private},
+		{"/ip4/198.18.0.1/tcp/4001", "", Private},
 		{"/ip4/127.0.0.1/tcp/4001", "", Private},
 		{"/ip4/10.1.2.3/tcp/4001", "", Private},
 		{"/ip4/172.31.0.1/tcp/4001", "", Private},
@@ -157,6 +162,11 @@ func TestSpecial(t *testing.T) {
 		"127.0.0.1": "loopback", "::1": "loopback", "10.0.0.1": "private", "fd00::1": "private",
 		"100.64.0.1": "CGNAT", "169.254.0.1": "link-local", "fe80::1%eth0": "link-local",
 		"239.0.0.1": "multicast", "ff02::1": "multicast", "0.0.0.0": "unspecified", "::": "unspecified",
+		"198.18.0.1": "benchmark", "198.19.255.255": "benchmark", "192.0.0.4": "protocol", "fec0::1": "site-local", "100::1": "discard",
+		"::8.8.8.8": "reserved", "64:ff9b:1::808:808": "NAT64",
+		// What stands behind a translator.
+		"64:ff9b::a00:1": "private", "64:ff9b::7f00:1": "loopback", "2002:a00:1::1": "private", "2002:7f00:1::1": "loopback", "2002:c612:1::1": "benchmark",
+		"64:ff9b::808:808": "", "2002:808:808::1": "", "2003:a00:1::1": "", "198.20.0.1": "", "192.0.1.1": "", "100:0:0:1::1": "",
 		"255.255.255.255": "broadcast", "240.0.0.1": "reserved", "::ffff:10.0.0.1": "private",
 		// The documentation ranges are ordinary addresses to a node.
 		"192.0.2.1": "", "198.51.100.1": "", "203.0.113.1": "", "2001:db8::1": "", "8.8.8.8": "", "100.128.0.1": "",
@@ -207,7 +217,8 @@ func TestSpecialByFirstByte(t *testing.T) {
 		}
 	}
 	for _, r := range specialRanges {
-		if name, ok := Special(r.prefix.Addr()); !ok || name != r.name {
+		i := slices.IndexFunc(specialRanges, func(o specialRange) bool { return o.prefix.Contains(r.prefix.Addr()) })
+		if name, ok := Special(r.prefix.Addr()); !ok || name != specialRanges[i].name {
 			t.Errorf("Special(%v) = %q, %v", r.prefix.Addr(), name, ok)
 		}
 	}

@@ -2,15 +2,17 @@ package parser
 
 import "net/netip"
 
+type specialRange struct {
+	name   string
+	never  bool // refused even where private addresses are allowed
+	prefix netip.Prefix
+}
+
 // specialRanges are the addresses that are never a stranger's on the internet:
 // behind one of them stand a proxy, a container, a NAT or this machine itself.
 // The documentation ranges are not among them: they are routable as far as any
 // node knows.
-var specialRanges = []struct {
-	name   string
-	never  bool // refused even where private addresses are allowed
-	prefix netip.Prefix
-}{
+var specialRanges = []specialRange{
 	{"unspecified", true, netip.MustParsePrefix("0.0.0.0/8")},        // RFC 1122 §3.2.1.3
 	{"unspecified", true, netip.MustParsePrefix("::/128")},           // RFC 4291 §2.5.2
 	{"loopback", false, netip.MustParsePrefix("127.0.0.0/8")},        // RFC 1122
@@ -26,12 +28,19 @@ var specialRanges = []struct {
 	{"multicast", true, netip.MustParsePrefix("ff00::/8")},           // RFC 4291 §2.7
 	{"broadcast", true, netip.MustParsePrefix("255.255.255.255/32")}, // RFC 919
 	{"reserved", true, netip.MustParsePrefix("240.0.0.0/4")},         // RFC 1112 §4
+	{"benchmark", false, netip.MustParsePrefix("198.18.0.0/15")},     // RFC 2544; proxies' made-up addresses
+	{"protocol", false, netip.MustParsePrefix("192.0.0.0/24")},       // RFC 6890: DS-Lite, 464XLAT
+	{"site-local", false, netip.MustParsePrefix("fec0::/10")},        // RFC 3879
+	{"NAT64", false, netip.MustParsePrefix("64:ff9b:1::/48")},        // RFC 8215: a network's own
+	{"discard", true, netip.MustParsePrefix("100::/64")},             // RFC 6666
+	{"reserved", true, netip.MustParsePrefix("::/96")},               // RFC 4291 §2.5.5.1: IPv4-compatible
 }
 
 // Special names the range of addresses that are not a stranger's on the
 // internet which holds a: "loopback", "private", "CGNAT", "link-local",
-// "multicast", "unspecified", "broadcast" or "reserved". ok is false for every
-// other address.
+// "multicast", "unspecified", "broadcast", "reserved", "benchmark", "protocol",
+// "site-local", "NAT64" or "discard". An address that a translator made of an
+// IPv4 address is in that one's range. ok is false for every other address.
 func Special(a netip.Addr) (name string, ok bool) {
 	name, _, ok = special(a)
 	return name, ok
@@ -53,7 +62,7 @@ var specialFirst = func() (first struct{ v4, v6 [256]bool }) {
 }()
 
 func special(a netip.Addr) (name string, never, ok bool) {
-	a = a.Unmap()
+	a = embedded(a.Unmap())
 	if a.Is4() && !specialFirst.v4[a.As4()[0]] || a.Is6() && !specialFirst.v6[a.As16()[0]] {
 		return "", false, false
 	}
@@ -64,4 +73,19 @@ func special(a netip.Addr) (name string, never, ok bool) {
 		}
 	}
 	return "", false, false
+}
+
+// embedded gives the IPv4 address in one of NAT64 or 6to4, and any other as it is.
+func embedded(a netip.Addr) netip.Addr {
+	if !a.Is6() {
+		return a
+	}
+	b := a.As16()
+	switch {
+	case b[0] == 0x20 && b[1] == 0x02: // 2002::/16, RFC 3056 §2
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	case [12]byte(b[:12]) == [12]byte{1: 0x64, 2: 0xff, 3: 0x9b}: // 64:ff9b::/96, RFC 6052 §2.1
+		return netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return a
 }
