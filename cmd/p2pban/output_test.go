@@ -26,11 +26,11 @@ const shown = `a\x1b]0;title\a\x1b[2J\u009b2J\r\nALARM fake x\x7f\u202ez\u2066\u
 
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                 "",
-		hostile:            shown,
+		"":                  "",
+		hostile:             shown,
 		"héllo, 世界 \uFFFD…": "héllo, 世界 \uFFFD…",
-		`C:\x1b`:           `C:\x1b`,
-		"\xef\xbf":         "\uFFFD\\xbf", // half of U+FFFD
+		`C:\x1b`:            `C:\x1b`,
+		"\xef\xbf":          "\uFFFD\\xbf", // half of U+FFFD
 	} {
 		if got := printable(in); got != want {
 			t.Errorf("printable(%q) = %q, want %q", in, got, want)
