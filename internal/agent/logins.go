@@ -38,10 +38,27 @@ func logins() ([]netip.Addr, error) {
 	return append(out, sessions...), err
 }
 
+// hasSystemBus looks where the D-Bus library will (godbus, conn_unix.go), whose
+// error for a bus that there is not can't be told from others.
+func hasSystemBus() bool {
+	if os.Getenv("DBUS_SYSTEM_BUS_ADDRESS") != "" {
+		return true
+	}
+	for _, path := range []string{"/var/run/dbus/system_bus_socket", "/run/dbus/system_bus_socket"} {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			return true
+		}
+	}
+	return false
+}
+
 // remoteSessions asks logind, or elogind, for the addresses in RemoteHost
 // (org.freedesktop.login1(5)). A name stands there when sshd resolves names;
 // whoever runs its name server could choose what it means, so it is left out.
 func remoteSessions() ([]netip.Addr, error) {
+	if !hasSystemBus() {
+		return nil, os.ErrNotExist
+	}
 	bus, err := login1.New()
 	if err != nil {
 		return nil, fmt.Errorf("the system bus: %w", err)
