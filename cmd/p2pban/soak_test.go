@@ -140,13 +140,14 @@ func (s *soaker) restart(sig syscall.Signal) {
 	s.start()
 }
 
-// write appends lines about hosts of 198.18.0.0/15 (benchmarking, RFC 2544), so
-// many that at the end some are banned and some are not.
+// write appends lines about hosts of 198.52.0.0/15, ordinary ones that nothing in
+// this network namespace reaches, so many that at the end some are banned and
+// some are not.
 func (s *soaker) write(n int) {
 	hosts := min(1<<17, 500*int(soak.Seconds()))
 	for range n {
 		k := s.rand.IntN(hosts)
-		s.line(netip.AddrFrom4([4]byte{198, 18 + byte(k>>16), byte(k >> 8), byte(k)}))
+		s.line(netip.AddrFrom4([4]byte{198, 52 + byte(k>>16), byte(k >> 8), byte(k)}))
 	}
 }
 
