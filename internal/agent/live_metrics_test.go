@@ -17,8 +17,6 @@ import (
 	"github.com/p2pban/p2pban/internal/journaltest"
 )
 
-func addrOf(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}) }
-
 // scrape asks as Prometheus does.
 func scrape(t *testing.T, network, address string) string {
 	t.Helper()
