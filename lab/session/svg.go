@@ -61,19 +61,21 @@ func SVG(title string, scenes []Scene) string {
 	return out.String()
 }
 
-// keyframes say when each scene is seen.
+// keyframes say when each scene is seen. Where nothing moves, the last one is.
 func keyframes(out *strings.Builder, scenes []Scene, total time.Duration) {
 	at := time.Duration(0)
 	percent := func(d time.Duration) float64 { return 100 * float64(d) / float64(total) }
 	for i, s := range scenes {
 		fmt.Fprintf(out, "@keyframes s%d { 0%% { visibility: hidden; } %.3f%% { visibility: visible; } ", i, percent(at))
 		at += s.For
+		still := "visibility: visible; "
 		if i < len(scenes)-1 {
 			fmt.Fprintf(out, "%.3f%% { visibility: hidden; } ", percent(at))
+			still = ""
 		}
-		fmt.Fprintf(out, "}\n.s%d { animation-name: s%d; }\n", i, i)
+		fmt.Fprintf(out, "}\n.s%d { %sanimation-name: s%d; }\n", i, still, i)
 	}
-	fmt.Fprintf(out, "@media (prefers-reduced-motion: reduce) { .scene { animation: none; } .s%d { visibility: visible; } }\n", len(scenes)-1)
+	out.WriteString("@media (prefers-reduced-motion: reduce) { .scene { animation: none; } }\n")
 }
 
 func line(out *strings.Builder, row int, class, text string) {

@@ -43,6 +43,7 @@ func TestSVG(t *testing.T) {
 	for _, frame := range []string{
 		"@keyframes s0 { 0% { visibility: hidden; } 0.000% { visibility: visible; } 25.000% { visibility: hidden; } }",
 		"@keyframes s1 { 0% { visibility: hidden; } 25.000% { visibility: visible; } }",
+		".s1 { visibility: visible; animation-name: s1; }", // what is seen where nothing moves
 		"animation-duration: 4.00s",
 	} {
 		if !strings.Contains(svg, frame) {
