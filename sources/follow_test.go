@@ -25,7 +25,7 @@ type follower struct {
 }
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func follow(t *testing.T, o FileOptions) *follower {
 	t.Helper()
