@@ -11,7 +11,6 @@ import (
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
-	"github.com/p2pban/p2pban/parser"
 	"github.com/p2pban/p2pban/sources"
 )
 
@@ -172,15 +171,8 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 	e.enforce(setBack(e.jails, now, e.log))
 	r := src.reader(b.Stream)
 	var decisions []jail.Decision
-	events := make([]parser.Event, 0, min(len(b.Lines), answerEvery))
-	// Many together, so that the jails wait for many hosts' memory at once.
-	judge := func() {
-		decisions = append(decisions, e.jails.ObserveAll(events)...)
-		events = events[:0]
-	}
 	for i, l := range b.Lines {
 		if i%answerEvery == answerEvery-1 {
-			judge()
 			e.answer()
 		}
 		src.lastLine = now
@@ -188,10 +180,9 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 		src.flow.note(&l, &r.result, now)
 		if ok {
 			src.lastEvent = now
-			events = append(events, *ev)
+			decisions = append(decisions, e.jails.Observe(*ev)...)
 		}
 	}
-	judge()
 	src.noteRisk(r)
 	e.enforce(decisions)
 	if b.Cursor != "" {
