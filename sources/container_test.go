@@ -130,6 +130,40 @@ func TestDockerSplitLines(t *testing.T) {
 	f.wantCut("✂"+dockerLine("stderr", huge)[:MaxLineBytes], "✂rest", "whole")
 }
 
+// TestContainerMadeAnew reads a container that was made anew from its first line,
+// also where its log was rotated before anybody looked: while we were down, or
+// between two looks.
+func TestContainerMadeAnew(t *testing.T) {
+	for _, down := range []bool{true, false} {
+		t.Run(fmt.Sprintf("down %v", down), func(t *testing.T) {
+			root := t.TempDir()
+			o := ContainerOptions{Containers: []string{"kubo"}, DockerRoot: root, PodLogs: filepath.Join(root, "none")}
+			old := dockerDir(t, root, "c1", "kubo", "json-file", nil)
+			appendTo(t, old, dockerLine("stderr", "before us\n"))
+			appendTo(t, old+".1", dockerLine("stderr", "long before us\n"))
+			f := followContainer(t, o)
+			appendTo(t, old, dockerLine("stderr", "one\n"))
+			f.want("one")
+			if down {
+				f.kill()
+				o.Cursor = f.cursor
+			}
+			must(t, os.RemoveAll(filepath.Dir(old)))
+			// Made where nobody looks, to be there at once.
+			log := dockerDir(t, filepath.Join(root, "aside"), "c2", "kubo", "json-file", nil)
+			appendTo(t, log+".2", dockerLine("stderr", "two\n"))
+			gz(t, log+".2")
+			appendTo(t, log+".1", dockerLine("stderr", "three\n"))
+			appendTo(t, log, dockerLine("stderr", "four\n"))
+			must(t, os.Rename(filepath.Dir(log), filepath.Join(root, "containers", "c2")))
+			if down {
+				f = followContainer(t, o)
+			}
+			f.want("two", "three", "four")
+		})
+	}
+}
+
 // A whole file of a container is read as what the container wrote.
 func TestReadFileOfContainer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c1-json.log")

@@ -155,6 +155,10 @@ func (s *scan) add(path string, c *chain, g *generation) {
 		if err := g.startAtEnd(); err != nil {
 			s.trouble[path] = err.Error()
 		}
+	case s.l.f.unwrap && (s.l.began || s.l.f.opts.Cursor != ""):
+		// A container that was made since, in a directory of its own: what was
+		// rotated away there is of it too.
+		gens = append(s.l.openWhole(mark{}, listRotated(path), firstLine(g.fd), s.known), g)
 	}
 	g.after.Store(newestMark(listRotated(path, known...)))
 	for _, g := range gens {
