@@ -66,7 +66,7 @@ func NewContainer(o ContainerOptions) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.unwrap = true
+	f.unwrap, f.deleted = true, removedTime
 	return f, nil
 }
 

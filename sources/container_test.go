@@ -164,6 +164,28 @@ func TestContainerMadeAnew(t *testing.T) {
 	}
 }
 
+// TestContainerRemoved tells a container that was removed as missing, and not
+// after the hour for which a deleted file may still be written to.
+func TestContainerRemoved(t *testing.T) {
+	root := t.TempDir()
+	log := dockerDir(t, root, "c1", "kubo", "json-file", nil)
+	appendTo(t, log, "")
+	src, err := NewContainer(ContainerOptions{Containers: []string{"kubo"}, DockerRoot: root, PodLogs: filepath.Join(root, "none")})
+	must(t, err)
+	if src.deleted > time.Minute {
+		t.Errorf("it is told only after %v", src.deleted)
+	}
+	src.deleted = time.Millisecond
+	f := run(t, src)
+	appendTo(t, log, dockerLine("stderr", "one\n"))
+	f.want("one")
+	must(t, os.RemoveAll(filepath.Dir(log)))
+	waitFor(t, "the container to be told as missing", func() bool {
+		s := src.Stats()
+		return len(s.Following) == 0 && slices.Equal(s.Waiting, []string{"kubo"})
+	})
+}
+
 // A whole file of a container is read as what the container wrote.
 func TestReadFileOfContainer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c1-json.log")

@@ -17,6 +17,9 @@ const (
 	// after its last line. Its writer may not know; but held open it takes room
 	// on the disk.
 	deletedTime = time.Hour
+	// removedTime is deletedTime for the log of a container: who removes one has
+	// ended its program. It is told as missing when it is not kept open any more.
+	removedTime = time.Minute
 )
 
 // fileReader reads what the lookout opened and hands it on.
