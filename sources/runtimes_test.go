@@ -7,18 +7,18 @@ import (
 	"testing"
 )
 
-// captures are what real runtimes kept of a container; testdata/captures/README.md
+// testdata has what real runtimes kept of a container; testdata/containers/README.md
 // says what the container had printed.
-const captures = "../testdata/captures/"
+const testdata = "../testdata/"
 
 // TestRealRuntimes follows the logs that Docker and containerd wrote, found by
 // the files that are theirs: the node's seven lines come whole and in order, and
 // no piece of a split line passes for a line.
 func TestRealRuntimes(t *testing.T) {
-	node, err := os.ReadFile(captures + "go-libp2p/v0.51.0-nocolor.log")
+	node, err := os.ReadFile(testdata + "captures/go-libp2p/v0.51.0-nocolor.log")
 	must(t, err)
 	want := strings.SplitAfterN(string(node), "\n", 8)[:7]
-	docker, pods := captures+"containers/docker-20.10", captures+"containers/containerd-1.6"
+	docker, pods := testdata+"containers/docker-20.10", testdata+"containers/containerd-1.6"
 	for name, o := range map[string]ContainerOptions{
 		"docker by name":  {Containers: []string{"ipfs-kubo-1"}, DockerRoot: docker},
 		"docker by glob":  {Containers: []string{"ipfs-*"}, DockerRoot: docker},

@@ -81,7 +81,7 @@ func (l *looker) leaveOut(f Found, before []Found) string {
 		if f.Kind == KindFile && b.Kind == KindUnit && slices.Contains(syslogFiles, f.Name) {
 			return "these are the lines of " + b.Name + " once more, and would count twice"
 		}
-		if f.Records == 0 && f.Program == b.Program && !inJournal(f) {
+		if f.Records == 0 && f.Program == b.Program {
 			return fmt.Sprintf("%s has this node's lines; add it if it is another node", b.Name)
 		}
 	}

@@ -54,7 +54,7 @@ func (d *draft) source(f Found) {
 		t.why = append(t.why, "CAREFUL: "+strings.TrimSuffix(r.Summary, ".")+". Until that is closed, what comes through it is refused. Close it: "+r.Setting)
 	}
 	for _, n := range f.Notes {
-		t.why = append(t.why, "Note: "+n+".")
+		t.why = append(t.why, "Note: "+strings.TrimSuffix(n, ".")+".")
 	}
 	switch {
 	case f.Kind == KindContainer && f.ByName:
@@ -77,7 +77,10 @@ func (d *draft) source(f Found) {
 // Headline says what was seen of a log.
 func (f *Found) Headline() string {
 	what := f.place()
-	if f.Records == 0 {
+	switch {
+	case f.Lines == 0:
+		return fmt.Sprintf("%s: looks like %s, but it has logged nothing of late.", what, f.Program)
+	case f.Records == 0:
 		return fmt.Sprintf("%s: looks like %s, but none of its last %d lines is one to judge by.", what, f.Program, f.Lines)
 	}
 	var formats []string

@@ -83,13 +83,8 @@ func (l *looker) container(ctx context.Context, dir string, c dockerConfig, usua
 	switch c.LogConfig.Type {
 	case "", "json-file":
 	case "journald":
-		if f.Program != "" {
-			f.ByName = false
-			f.UID = ownerOf(dir)
-			f.Missing, f.Notes = l.silent(f)
-			f.Notes = append(f.Notes, "its lines are in the journal, among those of docker.service, and were not looked at one by one")
-			l.report.Found = append(l.report.Found, f)
-		}
+		f.ByName, f.UID = false, ownerOf(dir)
+		l.entries(ctx, f, "CONTAINER_NAME="+name, "_UID="+f.UID)
 		return
 	default:
 		if f.Program != "" {

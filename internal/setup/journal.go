@@ -48,18 +48,22 @@ func (l *looker) journal(ctx context.Context, directory string) {
 				l.unseen(what, fmt.Sprintf("it has more units than can be looked at in %v; %s and what follows were left out", kindTime, unit))
 				return
 			}
-			l.unit(ctx, Found{Kind: k.kind, Name: unit, Directory: directory}, k.field)
+			l.entries(ctx, Found{Kind: k.kind, Name: unit, Directory: directory}, k.field+"="+unit)
 		}
 	}
 }
 
-// unit reads what a unit logged last.
-func (l *looker) unit(ctx context.Context, f Found, field string) {
+// entryFields are what is read of an entry: the line, what tells pieces of
+// lines, and who wrote it.
+const entryFields = "MESSAGE,_LINE_BREAK,_STREAM_ID,_PID,CONTAINER_ID,PRIORITY,CONTAINER_PARTIAL_MESSAGE,CONTAINER_PARTIAL_ID,_COMM,_UID"
+
+// entries reads the last entries of a unit or a container, which match.
+func (l *looker) entries(ctx context.Context, f Found, match ...string) {
 	ctx, cancel := context.WithTimeout(ctx, placeTime)
 	defer cancel()
 	since := fmt.Sprintf("--since=@%d", l.opts.Now.Add(-recent).Unix())
-	cmd := journalctl(ctx, f.Directory, "--output=json", "--all", "--output-fields=MESSAGE,_LINE_BREAK,_STREAM_ID,_PID,_COMM,_UID",
-		fmt.Sprintf("--lines=%d", unitLines), since, field+"="+f.Name)
+	cmd := journalctl(ctx, f.Directory, append(match, "--output=json", "--all", "--output-fields="+entryFields,
+		fmt.Sprintf("--lines=%d", unitLines), since)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -97,8 +101,8 @@ func (l *looker) unit(ctx context.Context, f Found, field string) {
 	var entry struct {
 		Comm string `json:"_COMM"`
 	}
-	_ = json.Unmarshal([]byte(last), &entry) // without it the unit's name must do
-	if e.lines > 0 {
+	_ = json.Unmarshal([]byte(last), &entry)    // without it the unit's name must do
+	if e.lines > 0 && f.Kind != KindContainer { // whose image has said it
 		f.Program = programOf(f.Name, entry.Comm)
 	}
 	if f.Kind == KindUserUnit {
