@@ -27,7 +27,7 @@ func newFlush(g *global) *cobra.Command {
 				return withFirewallHint(err)
 			}
 			if g.json {
-				return printJSON(c.OutOrStdout(), map[string]any{"removed": removed})
+				return printJSON(c.OutOrStdout(), map[string]any{"removed": append([]string{}, removed...)})
 			}
 			if len(removed) == 0 {
 				say(c.OutOrStdout(), "there was nothing of ours in the firewall\n")

@@ -143,14 +143,32 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRun(&g), newDryRun(&g), newExplain(&g), newCheck(&g),
 		newStatus(&g), newTop(&g), newEvents(&g), newHistory(&g), newBans(&g), newBan(&g), newUnban(&g),
-		newReload(&g), newFlush(&g), newSetup(&g), newVersion(&g),
+		newReload(&g), newFlush(&g), newSetup(&g), newCompletion(), newVersion(&g),
 	)
+	root.SetHelpCommand(newHelp())
 	for _, c := range root.Commands() {
 		if c.Args != nil {
 			c.Args = usageArgs(c.Args)
 		}
 	}
 	return root
+}
+
+// newHelp is `p2pban help COMMAND`. Cobra's own calls it a success when there is
+// no such command.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show the help of a command",
+		Example: "  p2pban help status",
+		RunE: func(c *cobra.Command, args []string) error {
+			of, _, err := c.Root().Find(args)
+			if err != nil {
+				return usageError{err}
+			}
+			return of.Help()
+		},
+	}
 }
 
 // usageArgs makes a wrong number of arguments a usage error.

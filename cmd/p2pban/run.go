@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -70,6 +71,9 @@ func newRun(g *global) *cobra.Command {
 
 // addSources adds the sources named by flags to those of the configuration.
 func addSources(cfg *config.Config, files, units []string) error {
+	if slices.Contains(files, "") || slices.Contains(units, "") {
+		return usagef("--file or --unit is empty: is a variable not set? name the log to watch")
+	}
 	for _, f := range files {
 		if f == config.Stdin {
 			if err := addSource(cfg, config.Source{Name: "stdin", Files: []string{f}}); err != nil {
