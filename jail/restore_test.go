@@ -56,7 +56,30 @@ func byJail(list []Decision) []Decision {
 
 func TestRestoreGivesTheSameSet(t *testing.T) {
 	s := fullSet(t)
-	next := restarted(t, s)
+	sameSet(t, s, restarted(t, s))
+}
+
+// A snapshot without the bans' evidence and the bans saved apart give the same
+// set too; bans that the snapshot knows are not counted twice.
+func TestRestoreWithBansApart(t *testing.T) {
+	s := fullSet(t)
+	apart := inForce(s)
+	snapshot := s.SnapshotPausing(func() {})
+	if whole := s.Snapshot(); len(snapshot) >= len(whole) {
+		t.Fatalf("%d bytes without evidence, %d with it", len(snapshot), len(whole))
+	}
+	next := mustSet(t, s.Jails()...)
+	if _, err := next.Restore(snapshot); err != nil {
+		t.Fatal(err)
+	}
+	if dropped := next.RestoreBans(apart); len(dropped) > 0 {
+		t.Fatalf("dropped %v", dropped)
+	}
+	sameSet(t, s, next)
+}
+
+func sameSet(t *testing.T, s, next *Set) {
+	t.Helper()
 	opts := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	addr := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	if d := cmp.Diff(inForce(s), inForce(next), opts, addr); d != "" {

@@ -24,7 +24,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Snapshot gives everything that decides what happens next: the clock, the
 // windows, the bans with their evidence, the earlier bans and the guard, but
 // neither the configuration nor the Counts. Restore takes it back.
-func (s *Set) Snapshot() []byte { return s.SnapshotPausing(func() {}) }
+func (s *Set) Snapshot() []byte { return s.snapshot(true, func() {}) }
 
 // pauseEvery is after how many hosts or bans SnapshotPausing pauses: some
 // milliseconds.
@@ -32,9 +32,12 @@ const pauseEvery = 1024
 
 // SnapshotPausing is Snapshot for a Set whose owner has others to answer: that
 // of a million hosts takes seconds. It calls pause now and then, which may look
-// at the Set and must not change it.
-func (s *Set) SnapshotPausing(pause func()) []byte {
-	e := &encoder{b: make([]byte, 0, s.snapshotSize())}
+// at the Set and must not change it. The bans have no evidence in it, which is
+// nine tenths of what they take: the owner saves them apart, for RestoreBans.
+func (s *Set) SnapshotPausing(pause func()) []byte { return s.snapshot(false, pause) }
+
+func (s *Set) snapshot(evidence bool, pause func()) []byte {
+	e := &encoder{b: make([]byte, 0, s.snapshotSize(evidence))}
 	e.b = append(e.b, snapshotMagic...)
 	e.uint(snapshotVersion)
 	e.int(int64(s.clock))
@@ -42,22 +45,25 @@ func (s *Set) SnapshotPausing(pause func()) []byte {
 	e.distinct(&s.seen)
 	e.count(len(s.jails) + 1)
 	for _, j := range s.all() {
-		e.jail(j, s.clock, pause)
+		e.jail(j, s.clock, evidence, pause)
 	}
 	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b, castagnoli))
 }
 
 // snapshotSize guesses the size, so that a large snapshot is not copied while
 // it grows.
-func (s *Set) snapshotSize() int {
-	n := 1 << 16
+func (s *Set) snapshotSize(evidence bool) int {
+	n, ban := 1<<16, 48
+	if evidence {
+		ban = 768
+	}
 	for _, j := range s.all() {
-		n += j.hosts.count*12 + j.events*24 + len(j.bans)*768
+		n += j.hosts.count*12 + j.events*24 + len(j.bans)*ban
 	}
 	return n
 }
 
-func (e *encoder) jail(j *jail, clock instant, pause func()) {
+func (e *encoder) jail(j *jail, clock instant, evidence bool, pause func()) {
 	n := 0
 	one := func() {
 		if n++; n%pauseEvery == 0 {
@@ -77,6 +83,11 @@ func (e *encoder) jail(j *jail, clock instant, pause func()) {
 	e.count(len(j.bans))
 	for _, b := range j.bans {
 		e.ban(b)
+		if evidence {
+			e.evidence(&b.Evidence)
+		} else {
+			e.evidence(&Evidence{})
+		}
 		one()
 	}
 	e.count(len(j.past.heap))
@@ -115,7 +126,9 @@ func (e *encoder) ban(b *ban) {
 	e.int(int64(b.at))
 	e.int(int64(b.until))
 	e.int(b.Failures)
-	ev := &b.Evidence
+}
+
+func (e *encoder) evidence(ev *Evidence) {
 	e.count(len(ev.Rules))
 	for _, rule := range slices.Sorted(maps.Keys(ev.Rules)) {
 		e.string(rule)

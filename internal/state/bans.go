@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -17,8 +16,6 @@ import (
 // the bans in force (replacing the jail's earlier one of that prefix), an unban
 // takes it out, and all go into the history, held bans too. Call it before
 // telling anybody.
-//
-// In the history, text that is no valid UTF-8 has U+FFFD for each bad byte.
 func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) error {
 	if len(decisions) == 0 {
 		return nil
@@ -48,7 +45,7 @@ func (s *Store) prepareStatements(ctx context.Context) error {
 	}{
 		{&s.statements.put, putBanText},
 		{&s.statements.drop, `DELETE FROM bans WHERE jail = ? AND prefix = ?`},
-		{&s.statements.record, `INSERT INTO history (network, prefix, decision) VALUES (?, ?, ?)`},
+		{&s.statements.record, `INSERT INTO history (network, prefix, packed) VALUES (?, ?, ?)`},
 		{&s.statements.trim, `DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?`},
 	} {
 		var err error
@@ -65,32 +62,27 @@ func (w *statements) in(ctx context.Context, tx *sql.Tx) *statements {
 }
 
 func (w *statements) write(ctx context.Context, d *jail.Decision) error {
-	text, err := json.Marshal(d)
+	packed, err := pack(d)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", d.Action, d.Prefix, err)
 	}
 	prefix := d.Prefix.String()
 	switch d.Action {
 	case jail.Ban:
-		err = putBan(ctx, w.put, d)
+		err = putBan(ctx, w.put, d.Jail, prefix, packed)
 	case jail.Unban:
 		_, err = w.drop.ExecContext(ctx, d.Jail, prefix)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = w.record.ExecContext(ctx, network(d.Prefix.Addr()), prefix, string(text))
+	_, err = w.record.ExecContext(ctx, network(d.Prefix.Addr()), prefix, packPast(d.Action, packed))
 	return err
 }
 
 // putBan puts one ban into the bans in force.
-func putBan(ctx context.Context, put *sql.Stmt, d *jail.Decision) error {
-	packed, err := pack(d)
-	if err != nil {
-		return fmt.Errorf("the ban of %s: %w", d.Prefix, err)
-	}
-	prefix := d.Prefix.String()
-	_, err = put.ExecContext(ctx, d.Jail, prefix, packed, sum([]byte(d.Jail), []byte(prefix), packed))
+func putBan(ctx context.Context, put *sql.Stmt, jail, prefix string, packed []byte) error {
+	_, err := put.ExecContext(ctx, jail, prefix, packed, sum([]byte(jail), []byte(prefix), packed))
 	return err
 }
 

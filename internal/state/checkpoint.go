@@ -25,7 +25,7 @@ type Checkpoint struct {
 
 // Saved is what a state file holds.
 type Saved struct {
-	// Bans are the bans in force when last saved, by jail and prefix, with
+	// Bans are the bans in force when last saved, as they were made, with
 	// those whose end has come since: the jail lifts them itself.
 	Bans []jail.Decision
 	// Checkpoint is the last one that was completed; zero if there was none.

@@ -2,7 +2,7 @@ package state
 
 import (
 	"context"
-	"encoding/json"
+	"database/sql"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,9 +11,9 @@ import (
 	"github.com/p2pban/p2pban/jail"
 )
 
-// MaxHistory bounds the decisions remembered; the oldest go first. At some 300
-// to 1,500 bytes each this is 60 to 300 MB at the very most, after 100,000
-// bans and their ends.
+// MaxHistory bounds the decisions remembered; the oldest go first. At some 60 to
+// 1,200 bytes each this is 240 MB at the very most; 100,000 bans and their ends
+// take some 40.
 const MaxHistory = 200_000
 
 // History lists past decisions, newest first, at most limit of them. A prefix
@@ -22,19 +22,20 @@ const MaxHistory = 200_000
 func (s *Store) History(ctx context.Context, prefix netip.Prefix, limit int) ([]jail.Decision, error) {
 	where, args := overlapping(prefix)
 	rows, err := s.db.QueryContext(ctx,
-		`SELECT decision FROM history WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, max(limit, 0))...)
+		`SELECT packed FROM history WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, max(limit, 0))...)
 	if err != nil {
 		return nil, s.classify("reading history in", err)
 	}
 	defer rows.Close()
+	u := newUnpacker()
 	var out []jail.Decision
 	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
+		var packed sql.RawBytes // valid until the next row
+		if err := rows.Scan(&packed); err != nil {
 			return nil, s.classify("reading history in", err)
 		}
 		var d jail.Decision
-		if err := json.Unmarshal([]byte(text), &d); err != nil {
+		if err := u.unpackPast(packed, &d); err != nil {
 			return nil, &DamagedError{Path: s.path, Err: fmt.Errorf("history: %w", err)}
 		}
 		out = append(out, d)

@@ -15,21 +15,13 @@ import (
 const applicationID = 0x70327062
 
 // schemaVersion is PRAGMA user_version; a change of the tables raises it, and
-// migrate brings older ones up to it. 1 kept bans as JSON.
-const schemaVersion = 2
+// migrate brings older ones up to it. 1 kept bans as JSON, 2 still the history.
+const schemaVersion = 3
 
 // Every row of bans, and the checkpoint as a whole, carries a checksum: SQLite
 // notices a broken tree but not a changed byte, and a changed byte in a prefix
 // would keep somebody else out.
-const schema = bansTable + `
-CREATE TABLE history (
-	id       INTEGER PRIMARY KEY,
-	network  BLOB NOT NULL, -- 4 or 6, then the prefix's address
-	prefix   TEXT NOT NULL,
-	decision TEXT NOT NULL  -- JSON
-) STRICT;
-CREATE INDEX history_network ON history (network);
-
+const schema = bansTable + historyTable + `
 CREATE TABLE checkpoint (
 	id         INTEGER PRIMARY KEY CHECK (id = 1),
 	generation INTEGER NOT NULL,
@@ -46,14 +38,28 @@ CREATE TABLE snapshot (
 ) STRICT;
 `
 
+// Bans lie in the order in which they were made, which is about that in which
+// they end, and only their keys lie sorted. Where whole bans lay by prefix, each
+// decision of a flood wrote a page of its own.
 const bansTable = `
 CREATE TABLE bans (
+	id       INTEGER PRIMARY KEY,
 	jail     TEXT NOT NULL,
 	prefix   TEXT NOT NULL,
 	packed   BLOB NOT NULL, -- by pack
 	sum      INTEGER NOT NULL,
-	PRIMARY KEY (jail, prefix)
-) STRICT, WITHOUT ROWID;
+	UNIQUE (jail, prefix)
+) STRICT;
+`
+
+const historyTable = `
+CREATE TABLE history (
+	id       INTEGER PRIMARY KEY,
+	network  BLOB NOT NULL, -- 4 or 6, then the prefix's address
+	prefix   TEXT NOT NULL,
+	packed   BLOB NOT NULL  -- by packPast
+) STRICT;
+CREATE INDEX history_network ON history (network);
 `
 
 // tables are the names in schema.
@@ -150,9 +156,10 @@ func (s *Store) prepare(ctx context.Context, saved *Saved) error {
 	return s.inTx(ctx, "bringing up to date", func(tx *sql.Tx) error { return migrate(ctx, tx, saved) })
 }
 
-// migrate brings schema 1 up to 2. A change of the schema adds its step here.
+// migrate brings an older file up to date, the bans with what was read of them.
 func migrate(ctx context.Context, tx *sql.Tx, saved *Saved) error {
-	if _, err := tx.ExecContext(ctx, `DROP TABLE bans;`+bansTable); err != nil {
+	_, err := tx.ExecContext(ctx, `DROP TABLE bans; DROP INDEX history_network; ALTER TABLE history RENAME TO past;`+bansTable+historyTable)
+	if err != nil {
 		return err
 	}
 	put, err := tx.PrepareContext(ctx, putBanText)
@@ -161,12 +168,55 @@ func migrate(ctx context.Context, tx *sql.Tx, saved *Saved) error {
 	}
 	defer put.Close()
 	for i := range saved.Bans {
-		if err := putBan(ctx, put, &saved.Bans[i]); err != nil {
+		d := &saved.Bans[i]
+		packed, err := pack(d)
+		if err == nil {
+			err = putBan(ctx, put, d.Jail, d.Prefix.String(), packed)
+		}
+		if err != nil {
+			return fmt.Errorf("the ban of %s: %w", d.Prefix, err)
+		}
+	}
+	if err := repackHistory(ctx, tx); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, fmt.Sprintf(`DROP TABLE past; PRAGMA user_version = %d`, schemaVersion))
+	return err
+}
+
+// repackHistory turns the JSON of schemas 1 and 2, in the table past, into what
+// packPast makes.
+func repackHistory(ctx context.Context, tx *sql.Tx) error {
+	rows, err := tx.QueryContext(ctx, `SELECT id, network, prefix, decision FROM past`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO history (id, network, prefix, packed) VALUES (?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for rows.Next() {
+		var id int64
+		var network []byte
+		var prefix, text string
+		if err := rows.Scan(&id, &network, &prefix, &text); err != nil {
+			return err
+		}
+		var d jail.Decision
+		if err := json.Unmarshal([]byte(text), &d); err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+		packed, err := pack(&d)
+		if err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+		if _, err := insert.ExecContext(ctx, id, network, prefix, packPast(d.Action, packed)); err != nil {
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
-	return err
+	return rows.Err()
 }
 
 // useWAL puts the file into WAL mode, where it stays.
