@@ -9,9 +9,8 @@ import (
 
 const (
 	// maxPending bounds the decisions that wait to be saved; at that many no more
-	// lines are judged. All of them are one transaction, and the pages of the file
-	// are written once for many: 5 KB for each decision by 512, 3.3 KB by 4096,
-	// 2.4 KB by 8192.
+	// lines are judged. All of them are one transaction, and a page of the file is
+	// written once for many: 3.3 KB for each decision by 4096, 2.4 KB by 8192.
 	maxPending = 8192
 	// maxUnsaved bounds the decisions kept while the state file refuses them; the
 	// oldest are dropped first. They are enforced in any case.
