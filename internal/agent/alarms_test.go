@@ -106,6 +106,19 @@ func TestAlarmsOfAChangedNode(t *testing.T) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 
+	// Somebody flushes the firewall once: it is told for an hour.
+	f := e.enforcers[0]
+	f.now = e.now
+	f.Repair("the table is gone: done by nft (pid 4242)")
+	expect("after a flush", "repaired")
+	if a := e.alarms.list()[0]; !strings.Contains(a.What, "(pid 4242)") {
+		t.Errorf("the alarm does not say who did it: %+v", a)
+	}
+	say(canonical(established), 59*time.Minute, 1)
+	expect("within the hour", "repaired")
+	say(canonical(established), time.Minute, 1)
+	expect("after the hour")
+
 	// A source that is no more has no alarms.
 	*now = now.Add(80 * time.Hour)
 	expect("after days of silence", "silent")

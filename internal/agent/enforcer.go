@@ -67,8 +67,10 @@ func (e *Enforcer) Want(wishes map[netip.Prefix]wish) {
 func (e *Enforcer) Repair(why string) {
 	e.log.Warn("the firewall was disturbed, repairing it", "backend", e.name, "cause", why)
 	e.mu.Lock()
+	now := e.now()
 	e.repair = true
 	e.status.Repaired++
+	e.status.Disturbed, e.status.Disturbance = &now, why
 	e.mu.Unlock()
 	e.signal()
 }

@@ -311,6 +311,12 @@ func TestForeignFlush(t *testing.T) {
 			return err == nil && s.Firewall.Repaired > int64(i) && s.Firewall.Healthy && inKernel(t, hostile.String()) && strings.Contains(table(t), "drop")
 		})
 	}
+	l.wait("the alarm, with who did it", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && slices.ContainsFunc(s.Alarms, func(a control.Alarm) bool {
+			return a.Kind == "repaired" && strings.Contains(a.What, "done by nft (pid") && strings.Contains(a.Fix, "flush ruleset")
+		})
+	})
 }
 
 // TestJournalToKernel reads the same from a live journald, and lets a short

@@ -5,11 +5,17 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/parser"
 )
 
-// afterBanAlarm is how long events of banned hosts keep the alarm standing.
-const afterBanAlarm = 5 * time.Minute
+const (
+	// afterBanAlarm is how long events of banned hosts keep the alarm standing.
+	afterBanAlarm = 5 * time.Minute
+	// repairedAlarm is how long a repaired firewall keeps its alarm standing:
+	// until then banned hosts got through, and who did it may do it again.
+	repairedAlarm = time.Hour
+)
 
 // noteSave raises or clears the alarm about the state file.
 func (e *engine) noteSave(err error) {
@@ -30,6 +36,8 @@ func (e *engine) watch(now time.Time) {
 			what = fmt.Sprintf("bans can't be brought to %s: %s", st.Backend, st.Error)
 		}
 		e.alarms.set(now, "firewall", st.Backend, what, f.hint())
+		e.alarms.set(now, "repaired", st.Backend, repaired(now, st),
+			"find out who does it, for banned hosts get through in between: `nft flush ruleset`, as /etc/nftables.conf begins with, and what flushes whole tables take our rules along; journalctl -u p2pban has the time of each")
 		what = ""
 		if st.SocketError != "" {
 			what = "the running connections of banned hosts can't be destroyed; their packets are dropped all the same: " + st.SocketError
@@ -42,6 +50,15 @@ func (e *engine) watch(now time.Time) {
 	}
 	e.watchJails(now)
 	e.bus.tellLost()
+}
+
+// repaired says what somebody did to the firewall lately, and that it is mended.
+func repaired(now time.Time, st control.FirewallStatus) string {
+	if st.Disturbed == nil || now.Sub(*st.Disturbed) >= repairedAlarm {
+		return ""
+	}
+	return fmt.Sprintf("somebody changed our rules in %s, which were put back (%d times since the start); the last time at %s: %s",
+		st.Backend, st.Repaired, st.Disturbed.Format(time.TimeOnly), st.Disturbance)
 }
 
 func (e *engine) watchSource(now time.Time, s *source) {

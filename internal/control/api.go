@@ -75,7 +75,7 @@ type Alarm struct {
 // AlarmKinds are the words for Alarm.Kind, the most urgent first: what lets
 // attackers through or bans the innocent, then what makes the daemon blind.
 var AlarmKinds = []string{
-	"firewall", "forgeable", "guard", "after-ban",
+	"firewall", "forgeable", "guard", "after-ban", "repaired",
 	"source", "suppressed", "unrecognised", "silent", "late", "lag", "state",
 }
 
@@ -158,9 +158,13 @@ type FirewallStatus struct {
 	Healthy bool   `json:"healthy"`
 	Error   string `json:"error,omitempty"`
 	// Waiting is how many prefixes are yet to be brought to the kernel.
-	Waiting     int        `json:"waiting"`
-	Applied     int64      `json:"applied"`
-	Repaired    int64      `json:"repaired"`
+	Waiting  int   `json:"waiting"`
+	Applied  int64 `json:"applied"`
+	Repaired int64 `json:"repaired"`
+	// Disturbed is when somebody else last changed our rules, which was
+	// repaired, and Disturbance what was done, and by whom as far as is known.
+	Disturbed   *time.Time `json:"disturbed,omitempty"`
+	Disturbance string     `json:"disturbance,omitempty"`
 	LastApplied *time.Time `json:"last_applied"`
 	// SocketsKilled is how many connections of banned hosts were destroyed, and
 	// SocketError why the last attempt failed, where kill_sockets asks for it.
