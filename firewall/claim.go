@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -15,9 +16,9 @@ import (
 )
 
 // claim is what keeps two daemons from taking turns at replacing each other's
-// bans. The one that makes the table writes into its comment who it is and the
-// name of a socket that it keeps open; the next one to come reads that, and
-// sees whether somebody is still there.
+// bans. The one that makes the table (with iptables: the rules) writes into its
+// comment who it is and the name of a socket that it keeps open; the next one to
+// come reads that, and sees whether somebody is still there.
 //
 // The socket is an abstract one (unix(7)): like the table it belongs to the
 // network namespace, whatever files and processes the two can see, and it is
@@ -25,13 +26,16 @@ import (
 // change the firewall can write the comment, and the name in it is random, so
 // that nobody else can make a claim that keeps us out.
 type claim struct {
-	socket  net.Listener
-	comment string
+	socket net.Listener
+	name   string
 }
 
 const (
 	claimSocket = "@p2pban-"
-	claimFormat = "kept by p2pban pid %d uid %d at " + claimSocket + "%s"
+	// What stands in a comment: pid, uid and name. iptables-save sets quotes
+	// around a comment with a space.
+	tableClaim = "kept by p2pban pid %d uid %d at " + claimSocket + "%s"
+	rulesClaim = ruleComment + "-%d-%d-%s"
 )
 
 // newClaim opens the socket in the network namespace of the calling thread.
@@ -39,32 +43,34 @@ func newClaim() (*claim, error) {
 	name := rand.Text()
 	socket, err := net.Listen("unix", claimSocket+name)
 	if err != nil {
-		return nil, fmt.Errorf("claiming the table inet %s: %w", tableName, err)
+		return nil, fmt.Errorf("claiming the firewall: %w", err)
 	}
-	return &claim{socket, fmt.Sprintf(claimFormat, os.Getpid(), os.Geteuid(), name)}, nil
+	return &claim{socket, name}, nil
+}
+
+// comment is the claim as it stands in a comment of that format.
+func (c *claim) comment(format string) string {
+	return fmt.Sprintf(format, os.Getpid(), os.Geteuid(), c.name)
 }
 
 // claimTimeout bounds how long we wait for another claim's socket, which
 // nobody has to answer.
 const claimTimeout = time.Second
 
-// heeds reports, as an ErrOwned, that the comment on the table is the claim of
-// another process that is still there.
-func (c *claim) heeds(comment string) error {
+// heeds reports, as an ErrOwned, that the comment on what is the claim, in that
+// format, of another process that is still there.
+func (c *claim) heeds(what, format, comment string) error {
 	var pid, uid int
 	var name string
-	if comment == c.comment {
-		return nil
-	}
-	if _, err := fmt.Sscanf(comment, claimFormat, &pid, &uid, &name); err != nil {
-		return nil // no claim
+	if _, err := fmt.Sscanf(comment, format, &pid, &uid, &name); err != nil || name == c.name {
+		return nil // no claim, or ours
 	}
 	conn, err := net.DialTimeout("unix", claimSocket+name, claimTimeout)
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):
 		return nil // its process has ended
 	case err != nil: // such as a full queue: somebody holds it
-		return owned(pid, "")
+		return owned(what, pid, "")
 	}
 	defer conn.Close()
 	holder, err := peerOf(conn.(*net.UnixConn))
@@ -72,13 +78,13 @@ func (c *claim) heeds(comment string) error {
 		return nil // a stranger took up the name of a daemon that has ended
 	}
 	if holder.Pid == 0 {
-		return owned(pid, ", as it is numbered in its container")
+		return owned(what, pid, ", as it is numbered in its container")
 	}
-	return owned(int(holder.Pid), commandOf(int(holder.Pid)))
+	return owned(what, int(holder.Pid), commandOf(int(holder.Pid)))
 }
 
-func owned(pid int, more string) error {
-	return fmt.Errorf("%w: the table inet %s is kept by p2pban with pid %d%s", ErrOwned, tableName, pid, more)
+func owned(what string, pid int, more string) error {
+	return fmt.Errorf("%w: %s kept by p2pban with pid %d%s", ErrOwned, what, pid, more)
 }
 
 // peerOf asks the kernel who made the socket at the other end.
@@ -126,7 +132,7 @@ func (n *NFTables) claimTable() error {
 		if err != nil {
 			return err
 		}
-		n.claim, n.options.comment = c, c.comment
+		n.claim, n.options.comment = c, c.comment(tableClaim)
 	}
 	return n.heeds(n.claim)
 }
@@ -151,5 +157,43 @@ func (n *NFTables) heeds(c *claim) error {
 	if err != nil {
 		return kernelError("reading the table", err)
 	}
-	return c.heeds(stands.comment)
+	return c.heeds("the table inet "+tableName+" is", tableClaim, stands.comment)
+}
+
+// claimRules is claimTable for iptables.
+func (t *IPTables) claimRules(ctx context.Context) error {
+	if !t.options.Exclusive {
+		return nil
+	}
+	if t.claim == nil {
+		c, err := newClaim()
+		if err != nil {
+			return err
+		}
+		t.claim, t.options.comment = c, c.comment(rulesClaim)
+	}
+	return t.heeds(ctx, t.claim)
+}
+
+// Owned reports, as an ErrOwned, that a process that set Options.Exclusive
+// keeps our rules now: Init with it would be refused.
+func (t *IPTables) Owned() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.heeds(context.Background(), &claim{})
+}
+
+func (t *IPTables) heeds(ctx context.Context, c *claim) error {
+	for _, x := range t.families {
+		rules, err := x.standing(ctx)
+		if err != nil {
+			return err
+		}
+		for _, r := range rules {
+			if err := c.heeds("the rules of "+x.program+" are", rulesClaim, commentOf(r)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

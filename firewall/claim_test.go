@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,11 +75,11 @@ func TestClaimsThatDoNotHold(t *testing.T) {
 	defer squatted.Close()
 	for what, comment := range map[string]string{
 		"an operator's comment":        "bans of ours, ask Ada",
-		"a daemon that was killed":     fmt.Sprintf(claimFormat, 4242, os.Geteuid(), "NOBODY"),
-		"a name that another took":     fmt.Sprintf(claimFormat, 4242, os.Geteuid()+1, "SQUATTED"),
+		"a daemon that was killed":     fmt.Sprintf(tableClaim, 4242, os.Geteuid(), "NOBODY"),
+		"a name that another took":     fmt.Sprintf(tableClaim, 4242, os.Geteuid()+1, "SQUATTED"),
 		"half a claim":                 "kept by p2pban pid 42",
 		"an empty comment":             "",
-		"a claim in another namespace": fmt.Sprintf(claimFormat, 4242, os.Geteuid(), elsewhere(t)),
+		"a claim in another namespace": fmt.Sprintf(tableClaim, 4242, os.Geteuid(), elsewhere(t)),
 	} {
 		run(t, fmt.Sprintf("add table inet p2pban\ndelete table inet p2pban\nadd table inet p2pban { comment %q; }\n", comment), "nft", "-f", "-")
 		b := newExclusive(t)
@@ -90,7 +91,7 @@ func TestClaimsThatDoNotHold(t *testing.T) {
 	}
 	// The name is the same, and so is the user.
 	run(t, fmt.Sprintf("delete table inet p2pban\nadd table inet p2pban { comment %q; }\n",
-		fmt.Sprintf(claimFormat, 4242, os.Geteuid(), "SQUATTED")), "nft", "-f", "-")
+		fmt.Sprintf(tableClaim, 4242, os.Geteuid(), "SQUATTED")), "nft", "-f", "-")
 	if err := newExclusive(t).Init(context.Background(), nil); !errors.Is(err, ErrOwned) {
 		t.Errorf("a claim that holds: %v, want ErrOwned", err)
 	}
@@ -107,4 +108,48 @@ func elsewhere(t *testing.T) string {
 	}
 	t.Cleanup(func() { socket.Close() })
 	return name
+}
+
+// TestOneKeepsTheRules is TestOneKeepsTheTable for both variants of iptables.
+func TestOneKeepsTheRules(t *testing.T) {
+	variants(t, func(t *testing.T, variant string) {
+		ctx := context.Background()
+		exclusive := Options{Exclusive: true}
+		first, second := newIPTables(t, variant, exclusive), newIPTables(t, variant, exclusive)
+		ban := Ban{Prefix: pfx("192.0.2.1/32"), Until: in(time.Hour)}
+		// What a daemon that was killed has left, and an operator's own rule.
+		const own = "-A PREROUTING -s 198.51.100.1 -m comment --comment p2pban-1-2 -j ACCEPT"
+		run(t, "*raw\n"+own+"\n-A PREROUTING -s 198.51.100.2 -m comment --comment p2pban-4242-0-NOBODY -j DROP\nCOMMIT\n", "iptables-restore", "--noflush")
+		defer run(t, "*raw\n"+strings.Replace(own, "-A", "-D", 1)+"\nCOMMIT\n", "iptables-restore", "--noflush")
+		mustInit(t, first, ban)
+		saved := run(t, "", "iptables-save", "-t", "raw")
+		if strings.Contains(saved, "NOBODY") || !strings.Contains(saved, "--comment p2pban-1-2 -j ACCEPT") {
+			t.Errorf("want the dead daemon's rule gone and the operator's there:\n%s", saved)
+		}
+		err := second.Init(ctx, nil)
+		if !errors.Is(err, ErrOwned) || !strings.Contains(err.Error(), fmt.Sprintf("pid %d (", os.Getpid())) {
+			t.Errorf("a second Init: %v; want ErrOwned with this process's pid and command", err)
+		}
+		if err := second.Owned(); !errors.Is(err, ErrOwned) {
+			t.Errorf("Owned: %v, want ErrOwned", err)
+		}
+		stands(t, first, ban)
+		mustInit(t, first, ban) // its own claim keeps nobody out
+		if err := first.Verify(ctx, []Ban{ban}); err != nil {
+			t.Error(err)
+		}
+		// The bans stay, the claim goes.
+		if err := first.Close(); err != nil {
+			t.Fatal(err)
+		}
+		stands(t, second, ban)
+		if err := second.Owned(); err != nil {
+			t.Errorf("Owned, when nobody keeps the rules: %v", err)
+		}
+		mustInit(t, second)
+		stands(t, second)
+		if removed, err := Flush(ctx); err != nil || !slices.ContainsFunc(removed, func(r string) bool { return strings.HasSuffix(r, " rules") }) {
+			t.Errorf("Flush removed %q, %v; want the rules too", removed, err)
+		}
+	})
 }

@@ -21,6 +21,7 @@ type IPTables struct {
 	variant  string
 
 	mu      sync.Mutex // guards the fields below
+	claim   *claim     // nil until Init makes one
 	started bool
 	sample  sample
 	sockets SocketStats
@@ -58,6 +59,9 @@ func (t *IPTables) String() string { return "iptables (" + t.variant + ")" }
 func (t *IPTables) Init(ctx context.Context, bans []Ban) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.claimRules(ctx); err != nil {
+		return err
+	}
 	now := t.options.now()
 	entries, _, err := ipsetEntries(bans, now)
 	if err != nil {
@@ -266,8 +270,12 @@ func (t *IPTables) Sockets() SocketStats {
 	return t.sockets
 }
 
-// Close does nothing. Sets and rules stay.
-func (t *IPTables) Close() error { return nil }
+// Close gives up the claim on the rules. Sets and rules stay.
+func (t *IPTables) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.claim.close()
+}
 
 func ipsetNames(ctx context.Context) ([]string, error) {
 	said, err := execute(ctx, "", "ipset", "list", "-n")

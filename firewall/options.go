@@ -55,13 +55,14 @@ type Options struct {
 	NodeNetNS string
 	// Exclusive keeps two processes from working on one table: Init fails with
 	// ErrOwned while another process that set it keeps our table, in this network
-	// namespace. Only NFTables knows it, on Linux 5.10 and later.
+	// namespace. NFTables (on Linux 5.10 and later) and IPTables know it, each
+	// for itself.
 	Exclusive bool
 	// Now tells the time, to turn the end of a ban into a kernel timeout; nil
 	// means time.Now.
 	Now func() time.Time
 
-	comment string // of the table; set by claimTable
+	comment string // of the table or the rules; set by claimTable and claimRules
 }
 
 func (o Options) protocols() []Protocol {

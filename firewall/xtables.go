@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,13 +18,32 @@ type xtables struct {
 	program string
 }
 
-// ruleComment marks our rules; it is how we find them again.
+// ruleComment marks our rules; it is how we find them again. Those that a
+// process keeps for itself have a claim in its place.
 const ruleComment = "p2pban"
+
+// commentOf is the comment of a rule as iptables-save writes it; one that has a
+// space is none of ours and comes as its first word.
+func commentOf(rule string) string {
+	_, rest, _ := strings.Cut(rule, " --comment ")
+	comment, _, _ := strings.Cut(rest, " ")
+	return comment
+}
+
+// isOurs says whether a comment marks a rule of ours, and nothing that an
+// operator may have called by our name.
+func isOurs(comment string) bool {
+	var pid, uid int
+	var name string
+	_, err := fmt.Sscanf(comment, rulesClaim, &pid, &uid, &name)
+	return comment == ruleComment || err == nil && comment == fmt.Sprintf(rulesClaim, pid, uid, name)
+}
 
 // rules lists ours in the words of iptables-save: table raw comes before
 // connection tracking and NAT, like the chains of the nftables backend.
 func (x xtables) rules(o Options) []string {
 	var rules []string
+	comment := cmp.Or(o.comment, ruleComment)
 	for _, match := range portMatches(o) {
 		for _, side := range []struct{ chain, direction, port string }{
 			{"PREROUTING", "src", "dports"}, {"PREROUTING", "dst", "sports"}, {"OUTPUT", "dst", "sports"},
@@ -36,7 +56,7 @@ func (x xtables) rules(o Options) []string {
 				rule += " -m multiport --" + side.port + " " + match.ports
 			}
 			rules = append(rules, rule+" -m set --match-set "+ipsetOf(x.v6)+" "+side.direction+
-				" -m comment --comment "+ruleComment+" -j DROP")
+				" -m comment --comment "+comment+" -j DROP")
 		}
 	}
 	return rules
@@ -79,7 +99,7 @@ func (x xtables) standing(ctx context.Context) ([]string, error) {
 	var rules []string
 	for line := range strings.Lines(saved) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "-A ") && strings.Contains(line+" ", " --comment "+ruleComment+" ") {
+		if strings.HasPrefix(line, "-A ") && isOurs(commentOf(line)) {
 			rules = append(rules, line)
 		}
 	}

@@ -54,6 +54,7 @@ func (c *checker) door(ctx context.Context, d door) {
 		c.owner(ctx, about, d.backend)
 		c.selfTest(ctx, about)
 	default:
+		c.owner(ctx, about, d.backend)
 		c.add(OK, about, "it answers", "")
 	}
 }
@@ -61,7 +62,7 @@ func (c *checker) door(ctx context.Context, d door) {
 // owner looks whether another daemon than that of this configuration keeps the
 // table, which would keep this one from starting.
 func (c *checker) owner(ctx context.Context, about string, b firewall.Backend) {
-	n, ok := b.(*firewall.NFTables)
+	n, ok := b.(interface{ Owned() error })
 	if !ok {
 		return
 	}
