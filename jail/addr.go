@@ -1,7 +1,6 @@
 package jail
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 )
@@ -34,11 +33,15 @@ func hostPrefix(addr netip.Addr, bits int) netip.Prefix {
 // overlapsShared says whether an IPv6 prefix of 32 bits or more, or any IPv4
 // one, has an address in a shared range.
 func overlapsShared(p netip.Prefix) bool {
-	switch b := p.Addr().As16(); binary.BigEndian.Uint16(b[:]) {
-	case 0x64, 0x2001, 0x2002: // as all of them begin: few others need a closer look
-		return slices.ContainsFunc(shared[:], p.Overlaps)
-	}
-	return false
+	k := keyOf(p)
+	return k.maybeShared() && slices.ContainsFunc(shared[:], p.Overlaps)
+}
+
+// maybeShared says whether an address, or a prefix of 32 bits or more, begins
+// as the shared ranges do: hardly any other needs a closer look.
+func (k *key) maybeShared() bool {
+	first := k.hi >> 32
+	return first == 0x64_ff9b || first == 0x2001_0000 || first>>16 == 0x2002
 }
 
 // network gives the network that a banned host widens to, IPv4 /24 or IPv6

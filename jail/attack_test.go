@@ -105,9 +105,12 @@ func TestAttackThresholdHugging(t *testing.T) {
 	if st := s.Host(netip.MustParseAddr("192.0.2.1")); st[0].Failures != 89 {
 		t.Fatalf("%+v", st)
 	}
-	h := s.jails[0].hosts
-	if n := cap(h.window(h.get(h.oldest[levels-1])).buf); n > 4*90 {
+	blocks := &s.hosts.blocks
+	if n := blockLines * len(blocks.chunks) * slabChunk; n > blockLines*slabChunk {
 		t.Fatalf("the window takes room for %d lines", n)
+	}
+	if n := int(blocks.used) - len(blocks.free); n > 90/blockLines+2 {
+		t.Fatalf("the window takes %d blocks", n)
 	}
 }
 

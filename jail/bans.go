@@ -18,8 +18,9 @@ type ban struct {
 	at, until instant
 	// same is another jail's ban of the same prefix.
 	same *ban
-	// index is the ban's place in its jail's heap.
+	// index is the ban's place in its jail's heap, mark that among the marks.
 	index int
+	mark  uint32
 }
 
 // before is the order in which bans end: by time, ties by host, then by jail.
@@ -27,7 +28,7 @@ func (b *ban) before(c *ban) bool {
 	return cmp.Or(
 		cmp.Compare(b.until, c.until),
 		comparePrefix(b.Prefix, c.Prefix),
-		cmp.Compare(b.jail.order, c.jail.order),
+		cmp.Compare(b.jail.rank, c.jail.rank),
 	) < 0
 }
 
@@ -60,7 +61,7 @@ func (h *banHeap) Pop() any {
 // prefixes finds bans by prefix, of all jails.
 type prefixes struct {
 	table bart.Table[*banned]
-	// changes counts prefixes that were banned or let in.
+	// changes counts bans that came into force or were lifted.
 	changes uint64
 }
 
@@ -141,18 +142,19 @@ func (p *prefixes) inside(prefix netip.Prefix) iter.Seq[*ban] {
 }
 
 func (p *prefixes) add(b *ban) {
+	p.changes++
 	x, ok := p.table.Get(b.Prefix)
 	if !ok {
 		x = &banned{}
 		x.wider, _ = p.table.LookupPrefix(b.Prefix)
 		p.rewire(b.Prefix, x.wider, x)
 		p.table.Insert(b.Prefix, x)
-		p.changes++
 	}
 	b.same, x.bans = x.bans, b
 }
 
 func (p *prefixes) remove(b *ban) {
+	p.changes++
 	x, _ := p.table.Get(b.Prefix)
 	link := &x.bans
 	for *link != b {
@@ -162,7 +164,6 @@ func (p *prefixes) remove(b *ban) {
 	if x.bans == nil {
 		p.rewire(b.Prefix, x, x.wider)
 		p.table.Delete(b.Prefix)
-		p.changes++
 	}
 }
 
@@ -185,6 +186,7 @@ func (s *Set) put(b *ban) {
 	heap.Push(&b.jail.bans, b)
 	s.nextEnd = min(s.nextEnd, b.until)
 	s.prefixes.add(b)
+	s.putMark(b)
 	b.jail.joinNetwork(b)
 }
 
@@ -192,6 +194,7 @@ func (s *Set) put(b *ban) {
 func (s *Set) lift(b *ban, at instant) Decision {
 	heap.Remove(&b.jail.bans, b.index)
 	s.prefixes.remove(b)
+	s.dropMark(b)
 	b.jail.leaveNetwork(b)
 	b.jail.counts.Unbans++
 	return Decision{Action: Unban, Jail: b.Jail, Host: b.Host, Prefix: b.Prefix, At: at.time()}
@@ -226,7 +229,7 @@ func (s *Set) expire(now instant) []Decision {
 
 func sortBans(bans []*ban) {
 	slices.SortFunc(bans, func(a, b *ban) int {
-		return cmp.Or(comparePrefix(a.Prefix, b.Prefix), cmp.Compare(a.jail.order, b.jail.order))
+		return cmp.Or(comparePrefix(a.Prefix, b.Prefix), cmp.Compare(a.jail.rank, b.jail.rank))
 	})
 }
 

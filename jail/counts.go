@@ -47,7 +47,7 @@ func (s *Set) Counts(name string) (Counts, bool) {
 		return Counts{}, false
 	}
 	c := j.counts
-	c.Hosts, c.Lines, c.InForce, c.Holding = j.hosts.count, j.events, len(j.bans), j.guard.holding
+	c.Hosts, c.Lines, c.InForce, c.Holding = j.tracked, j.lines, len(j.bans), j.guard.holding
 	return c, true
 }
 

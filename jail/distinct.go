@@ -1,9 +1,9 @@
 package jail
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
-	"net/netip"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -87,8 +87,10 @@ func (d *distinct) back(by instant) {
 // add notes a host by its guardBit.
 func (d *distinct) add(bit uint32, now instant) {
 	d.turn(now)
-	d.young.add(bit)
-	d.both.add(bit)
+	if !d.young.has(bit) { // and so perhaps not both
+		d.young.add(bit)
+		d.both.add(bit)
+	}
 }
 
 // count estimates the hosts lately.
@@ -97,24 +99,27 @@ func (d *distinct) count(now instant) float64 {
 	return estimate(d.both.set)
 }
 
-// countWith estimates them as if host were among them.
-func (d *distinct) countWith(host netip.Addr, now instant) float64 {
+// countWith estimates them as if the host of a bit were among them.
+func (d *distinct) countWith(bit uint32, now instant) float64 {
 	d.turn(now)
-	if d.both.has(guardBit(host)) {
+	if d.both.has(bit) {
 		return estimate(d.both.set)
 	}
 	return estimate(d.both.set + 1)
 }
 
-// guardBit is a host's bit. All of an IPv6 /48 is one host here, because one
-// customer can hold all of it and could otherwise make the guard believe what
-// he likes.
-func guardBit(host netip.Addr) uint32 {
-	if host.Is6() {
-		if p, ok := network(netip.PrefixFrom(host, 128)); ok {
-			host = p.Addr()
+// guardBit is the bit of a host, given by its whole address. All of an IPv6 /48
+// is one host here, because one customer can hold all of it and could otherwise
+// make the guard believe what he likes.
+func guardBit(host *key) uint32 {
+	k := *host
+	if !k.is4() {
+		if net := k.masked(widenIPv6); !net.maybeShared() || !overlapsShared(net.prefix()) {
+			k = net
 		}
 	}
-	b := host.As16()
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], k.hi)
+	binary.BigEndian.PutUint64(b[8:], k.lo)
 	return uint32(xxhash.Sum64(b[:]) % sketchBits)
 }

@@ -1,7 +1,6 @@
 package jail
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -41,26 +40,30 @@ func (j *jail) evidence(lines []entry, sample []string, ev *parser.Event) Eviden
 		First: lines[0].at.time(),
 		Last:  lines[len(lines)-1].at.time(),
 	}
-	peers := map[uint32]bool{}
-	ports := map[uint16]bool{}
-	ways := map[string]bool{}
+	var peers []uint32
+	ways := uint(0) // a bit for each of transports
 	for _, l := range slices.Backward(lines) {
 		e.Rules[j.cfg.Rules[l.rule]]++
 		if l.peer != 0 {
-			peers[l.peer] = true
+			peers = append(peers, l.peer)
 		}
-		if l.port != 0 && len(ports) < MaxEvidencePorts {
-			ports[l.port] = true
+		if l.port != 0 && len(e.Ports) < MaxEvidencePorts && !slices.Contains(e.Ports, l.port) {
+			e.Ports = append(e.Ports, l.port)
 		}
-		if l.transport != 0 {
-			ways[transports[l.transport]] = true
+		ways |= 1 << l.transport
+	}
+	slices.Sort(peers)
+	peers = slices.Compact(peers)
+	e.PeerCount = len(peers)
+	slices.Sort(e.Ports)
+	for i := 1; i < len(transports); i++ {
+		if ways&(1<<i) != 0 {
+			e.Transports = append(e.Transports, transports[i])
 		}
 	}
-	e.PeerCount = len(peers)
-	e.Ports = sortedKeys(ports)
-	e.Transports = sortedKeys(ways)
+	slices.Sort(e.Transports)
 	for _, id := range sample {
-		if peers[hashPeer(id)] {
+		if _, ok := slices.BinarySearch(peers, hashPeer(id)); ok {
 			e.Peers = append(e.Peers, id)
 		}
 	}
@@ -82,13 +85,6 @@ func (e *Evidence) decidedBy(ev *parser.Event) {
 	}
 	e.Peers = append(e.Peers, strings.Clone(ev.Peer))
 	slices.Sort(e.Peers)
-}
-
-func sortedKeys[K interface{ ~uint16 | ~string }](m map[K]bool) []K {
-	if len(m) == 0 {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(m))
 }
 
 // clip copies at most n bytes of s and cuts no character in two.

@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"net/netip"
 	"time"
 )
 
@@ -21,12 +22,10 @@ func (s *Set) hold(j *jail, id hostID, b *ban) ([]Decision, bool) {
 	if j.cfg.Guard.Off || s.allows(j, b) {
 		return nil, false
 	}
-	h := j.hosts.get(id)
-	if h.held {
+	if j.hosts.get(id).held() {
 		return nil, true
 	}
-	h.held = true
-	j.guard.holding++
+	j.keepHeld(id)
 	j.counts.Held++
 	d := b.Decision
 	d.Action, d.Jail = Held, j.cfg.Name
@@ -36,9 +35,23 @@ func (s *Set) hold(j *jail, id hostID, b *ban) ([]Decision, bool) {
 
 // release ends the hold on a host that is not to be banned any more.
 func (j *jail) release(id hostID) {
-	if h := j.hosts.get(id); h.held {
-		h.held = false
-		j.guard.holding--
+	x := j.hosts.get(id)
+	if !x.held() {
+		return
+	}
+	x.setHeld(false)
+	j.guard.holding--
+	if !j.countsPeers() {
+		delete(j.shown, id)
+	}
+}
+
+// keepHeld marks a host as held back.
+func (j *jail) keepHeld(id hostID) {
+	j.hosts.get(id).setHeld(true)
+	j.guard.holding++
+	if !j.countsPeers() {
+		j.keepShown(id)
 	}
 }
 
@@ -52,12 +65,14 @@ func (s *Set) allows(j *jail, b *ban) bool {
 	if g.inMinute >= c.Rate {
 		return false
 	}
-	n := g.banned.countWith(b.Host, s.clock)
+	host := keyOf(netip.PrefixFrom(b.Host, b.Host.BitLen()))
+	bit := guardBit(&host)
+	n := g.banned.countWith(bit, s.clock)
 	if c.Share < 1 && n > float64(c.Least) && n > c.Share*s.seen.count(s.clock) {
 		return false
 	}
 	g.inMinute++
-	g.banned.add(guardBit(b.Host), s.clock)
+	g.banned.add(bit, s.clock)
 	return true
 }
 
@@ -71,16 +86,18 @@ func (s *Set) Holding(name string, limit int) []Decision {
 	}
 	var out []Decision
 	// Held hosts have reached maxretry: they are all on the last level.
-	for id := j.hosts.oldest[levels-1]; id != 0 && len(out) < limit; {
-		h := j.hosts.get(id)
-		if w := j.live(id, s.start(j)); h.held && w.sum >= j.cfg.MaxRetry {
-			p := h.prefix()
+	for id := range j.order.queues[levels-1].all(j.hosts) {
+		if len(out) >= limit {
+			break
+		}
+		x := j.hosts.get(id)
+		if w := j.live(id, s.start(j)); x.held() && w.sum >= j.cfg.MaxRetry {
+			p := x.prefix()
 			out = append(out, Decision{
 				Action: Held, Jail: name, Host: p.Addr(), Prefix: p, At: s.clock.time(),
-				Failures: w.sum, Evidence: j.evidence(w.entries(), j.hosts.sample(h), nil),
+				Failures: w.sum, Evidence: j.evidence(w.lines, j.hosts.sampleOf(x), nil),
 			})
 		}
-		id = h.next
 	}
 	return out
 }

@@ -2,30 +2,65 @@ package jail
 
 import (
 	"encoding/binary"
-	"hash/maphash"
+	"math/bits"
 	"net/netip"
 )
 
 // hostID is a host's place in the table; 0 is none.
 type hostID uint32
 
-// levels is how finely hosts are told apart by how close they are to a ban.
-const levels = 8
-
-// host is one host that is tracked and not banned. It holds no pointer, and
-// its first line lies inside it, so that each of a flood of one-line hosts
-// costs 64 bytes and a bucket.
+// host is one host that one jail tracks and has not banned: a host that three
+// jails track is there three times. It holds no pointer, and its oldest line
+// lies inside it, so that each of a flood of one-line hosts costs one line of
+// the processor's cache, of 64 bytes, and a place in its bucket.
 type host struct {
 	hi, lo uint64 // the address, as in key
-	first  entry
-	// win is the host's window, when it has more than one line; else first is
-	// its only line.
-	win        uint32
-	chain      hostID // next in the hash bucket, or in the free list
-	prev, next hostID // in the list of the host's level
-	bits       uint8  // of the prefix, as in key
-	level      uint8  // failures as eighths of what is a ban, at its last event
-	held       bool   // the guard holds its ban back
+	// The oldest line, as in entry; its transport stands in state.
+	at           instant
+	sum          int64 // failures: the weights of all lines
+	weight, peer uint32
+	sample       sampleID // peer ids of the lines after the first
+	chain        hostID   // next in the hash bucket, or in the free list
+	turn         uint32   // its turn in its queue; see queue
+	more         blockID  // the block of the newest line, 0 when there is one line
+	port, rule   uint16
+	jail         uint16 // jail.number; 0 in the free list
+	bits         uint8  // of the prefix, as in key
+	state        uint8  // level, held and transport
+}
+
+// How a host's state is put together. The level is its failures as eighths of
+// what is a ban, at its last event; held says that the guard holds its ban back.
+const (
+	levels      = 8
+	stateHeld   = levels
+	stateShift  = 4
+	manyTrans   = 1 << (8 - stateShift)
+	lowestState = stateHeld - 1
+)
+
+// All transports fit beside level and held.
+var _ [manyTrans - len(transports)]struct{}
+
+func (h *host) level() uint8     { return h.state & lowestState }
+func (h *host) setLevel(l uint8) { h.state = h.state&^lowestState | l }
+func (h *host) held() bool       { return h.state&stateHeld != 0 }
+
+func (h *host) setHeld(held bool) {
+	h.state &^= stateHeld
+	if held {
+		h.state |= stateHeld
+	}
+}
+
+// first is the oldest line.
+func (h *host) first() entry {
+	return entry{at: h.at, weight: h.weight, peer: h.peer, rule: h.rule, port: h.port, transport: h.state >> stateShift}
+}
+
+func (h *host) setFirst(e entry) {
+	h.at, h.weight, h.peer, h.rule, h.port = e.at, e.weight, e.peer, e.rule, e.port
+	h.state = h.state&(1<<stateShift-1) | e.transport<<stateShift
 }
 
 const (
@@ -33,34 +68,31 @@ const (
 	chunkSize = 1 << chunkBits
 )
 
-// hosts is a hash table of hosts with, for each level, a list in order of the
-// last event. It grows by one bucket at a time (linear hashing), so that no
-// single event pays for the growth of the table.
+// hosts is a hash table of the hosts of all jails, and what they have besides:
+// a host that several jails track is looked for once. It grows by one bucket at
+// a time (linear hashing), so that no single event pays for the growth of the
+// table.
 type hosts struct {
-	seed   maphash.Seed
-	chunks [][]host
-	used   hostID // slots handed out so far, counting the unused slot 0
-	free   hostID // slots given back, by chain
+	seed   [2]uint64
+	chunks []*[chunkSize]host
+	used   hostID // places handed out so far, counting the unused place 0
+	free   hostID // places given back, by chain
 	count  int
 
-	buckets [][]hostID
+	buckets []*[chunkSize]hostID
 	nbucket uint64 // buckets in use
 	pow     uint64 // the largest power of two that is at most nbucket
 
-	oldest, newest [levels]hostID
-	ahead          lookahead
-	// last is at or before the last line of the oldest of a level: 0 when
-	// nobody has looked since it became the oldest.
-	last [levels]instant
-
-	windows     [][]window
-	usedWindows uint32 // handed out so far, counting the unused place 0
-	freeWindows []uint32
+	turn    uint32 // the last turn given
+	emptied uint64 // how often init has been called: no hostID from before holds
+	blocks  slab[block]
+	samples slab[sample]
 }
 
-func (h *hosts) init(seed maphash.Seed) {
-	*h = hosts{seed: seed, used: 1, usedWindows: 1, pow: 1, nbucket: 1}
-	h.buckets = [][]hostID{make([]hostID, chunkSize)}
+// init makes an empty table of h, and gives its memory back.
+func (h *hosts) init() {
+	*h = hosts{seed: h.seed, used: 1, pow: 1, nbucket: 1, turn: h.turn, emptied: h.emptied + 1}
+	h.buckets = []*[chunkSize]hostID{new([chunkSize]hostID)}
 }
 
 func (h *hosts) get(id hostID) *host { return &h.chunks[id>>chunkBits][id&(chunkSize-1)] }
@@ -78,21 +110,40 @@ func keyOf(p netip.Prefix) key {
 	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), uint8(p.Bits())}
 }
 
-func (k key) hash(seed maphash.Seed) uint64 {
-	var b [17]byte
-	binary.NativeEndian.PutUint64(b[:8], k.hi)
-	binary.NativeEndian.PutUint64(b[8:16], k.lo)
-	b[16] = k.bits
-	return maphash.Bytes(seed, b[:])
+func (k *key) is4() bool { return k.hi == 0 && k.lo>>32 == 0xffff }
+
+// masked is the prefix around a whole address with so many bits.
+func (k *key) masked(bits uint8) key {
+	m := key{k.hi, k.lo, bits}
+	if k.is4() {
+		bits += 96
+	}
+	if bits < 64 {
+		m.hi, m.lo = k.hi&^(1<<(64-bits)-1), 0
+	} else {
+		m.lo &^= 1<<(128-bits) - 1
+	}
+	return m
+}
+
+func (k *key) prefix() netip.Prefix {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], k.hi)
+	binary.BigEndian.PutUint64(b[8:], k.lo)
+	return netip.PrefixFrom(netip.AddrFrom16(b).Unmap(), int(k.bits))
+}
+
+// hash is such that who does not know the seed can't choose keys that collide.
+func (k key) hash(seed *[2]uint64) uint64 {
+	hi, lo := bits.Mul64(k.lo^seed[0], k.hi^uint64(k.bits)^seed[1])
+	return hi ^ lo
 }
 
 func (x *host) key() key { return key{x.hi, x.lo, x.bits} }
 
 func (x *host) prefix() netip.Prefix {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], x.hi)
-	binary.BigEndian.PutUint64(b[8:], x.lo)
-	return netip.PrefixFrom(netip.AddrFrom16(b).Unmap(), int(x.bits))
+	k := x.key()
+	return k.prefix()
 }
 
 // bucket is where a hash's chain starts.
@@ -104,17 +155,17 @@ func (h *hosts) bucket(hash uint64) *hostID {
 	return &h.buckets[i>>chunkBits][i&(chunkSize-1)]
 }
 
-// find gives 0 when the host is not tracked.
-func (h *hosts) find(p netip.Prefix) hostID {
+// find gives 0 when the jail does not track the host.
+func (h *hosts) find(j *jail, p netip.Prefix) hostID {
 	k := keyOf(p)
-	return h.along(*h.bucket(k.hash(h.seed)), k)
+	return h.along(*h.bucket(k.hash(&h.seed)), j.number, &k)
 }
 
-// along looks for a host from one place of its chain on.
-func (h *hosts) along(id hostID, k key) hostID {
+// along looks for a jail's host from one place of its chain on.
+func (h *hosts) along(id hostID, jail uint16, k *key) hostID {
 	for id != 0 {
 		x := h.get(id)
-		if x.key() == k {
+		if x.is(jail, k) {
 			break
 		}
 		id = x.chain
@@ -122,8 +173,12 @@ func (h *hosts) along(id hostID, k key) hostID {
 	return id
 }
 
-// insert tracks a host that is not tracked yet, in no list.
-func (h *hosts) insert(k key, hash uint64, first entry) hostID {
+func (x *host) is(jail uint16, k *key) bool {
+	return x.lo == k.lo && x.hi == k.hi && x.jail == jail && x.bits == k.bits
+}
+
+// insert tracks a host that the jail does not track yet, in no queue.
+func (h *hosts) insert(jail uint16, k *key, hash uint64, first entry) hostID {
 	id := h.free
 	if id != 0 {
 		h.free = h.get(id).chain
@@ -131,11 +186,12 @@ func (h *hosts) insert(k key, hash uint64, first entry) hostID {
 		id = h.used
 		h.used++
 		if int(id>>chunkBits) == len(h.chunks) {
-			h.chunks = append(h.chunks, make([]host, chunkSize))
+			h.chunks = append(h.chunks, new([chunkSize]host))
 		}
 	}
 	x := h.get(id)
-	*x = host{hi: k.hi, lo: k.lo, bits: k.bits, first: first}
+	*x = host{hi: k.hi, lo: k.lo, bits: k.bits, jail: jail, sum: int64(first.weight)}
+	x.setFirst(first)
 	b := h.bucket(hash)
 	x.chain, *b = *b, id
 	if h.count++; uint64(h.count) > h.nbucket {
@@ -148,9 +204,9 @@ func (h *hosts) insert(k key, hash uint64, first entry) hostID {
 func (h *hosts) split() {
 	n := h.nbucket
 	if int(n>>chunkBits) == len(h.buckets) {
-		h.buckets = append(h.buckets, make([]hostID, chunkSize))
+		h.buckets = append(h.buckets, new([chunkSize]hostID))
 	}
-	from := &h.buckets[(n-h.pow)>>chunkBits][(n-h.pow)&(chunkSize-1)]
+	from := h.splitting(n)
 	id := *from
 	*from = 0
 	if h.nbucket++; h.nbucket == 2*h.pow {
@@ -159,111 +215,37 @@ func (h *hosts) split() {
 	for id != 0 {
 		x := h.get(id)
 		next := x.chain
-		b := h.bucket(x.key().hash(h.seed))
+		b := h.bucket(x.key().hash(&h.seed))
 		x.chain, *b = *b, id
 		id = next
 	}
 }
 
-// remove forgets a host and its window.
-func (h *hosts) remove(id hostID) {
+// splitting is the bucket that splits when bucket n is added.
+func (h *hosts) splitting(n uint64) *hostID {
+	n -= h.pow
+	return &h.buckets[n>>chunkBits][n&(chunkSize-1)]
+}
+
+// remove forgets a host, which is in no queue any more, and says how many lines
+// it had.
+func (h *hosts) remove(id hostID) int {
 	x := h.get(id)
-	link := h.bucket(x.key().hash(h.seed))
+	link := h.bucket(x.key().hash(&h.seed))
 	for *link != id {
 		link = &h.get(*link).chain
 	}
 	*link = x.chain
-	h.unlink(id)
-	h.dropWindow(x)
+	lines := 1 + h.dropBlocks(x)
+	if x.sample != 0 {
+		*h.samples.get(uint32(x.sample)) = sample{}
+		h.samples.drop(uint32(x.sample))
+	}
 	*x = host{chain: h.free}
 	h.free = id
 	if h.count--; h.count == 0 && len(h.chunks) > 1 {
 		// Nothing is tracked: give the memory of the last flood back.
-		h.init(h.seed)
+		h.init()
 	}
-}
-
-// unlink takes a host out of the list of its level.
-func (h *hosts) unlink(id hostID) {
-	x := h.get(id)
-	if x.prev != 0 {
-		h.get(x.prev).next = x.next
-	} else if h.oldest[x.level] == id {
-		h.oldest[x.level], h.last[x.level] = x.next, 0
-	}
-	if x.next != 0 {
-		h.get(x.next).prev = x.prev
-	} else if h.newest[x.level] == id {
-		h.newest[x.level] = x.prev
-	}
-	x.prev, x.next = 0, 0
-}
-
-// touch makes a host the newest of a level.
-func (h *hosts) touch(id hostID, level uint8) {
-	x := h.get(id)
-	if x.level == level && h.newest[level] == id {
-		return
-	}
-	h.unlink(id)
-	x.level = level
-	x.prev = h.newest[level]
-	if x.prev != 0 {
-		h.get(x.prev).next = id
-	} else {
-		h.oldest[level], h.last[level] = id, 0
-	}
-	h.newest[level] = id
-}
-
-// window gives a host's window, nil when it has only one line.
-func (h *hosts) window(x *host) *window {
-	if x.win == 0 {
-		return nil
-	}
-	return &h.windows[x.win>>chunkBits][x.win&(chunkSize-1)]
-}
-
-// newWindow gives a host a window that holds its first line.
-func (h *hosts) newWindow(x *host, peers bool) *window {
-	if n := len(h.freeWindows); n > 0 {
-		x.win, h.freeWindows = h.freeWindows[n-1], h.freeWindows[:n-1]
-	} else {
-		x.win = h.usedWindows
-		h.usedWindows++
-		if int(x.win>>chunkBits) == len(h.windows) {
-			h.windows = append(h.windows, make([]window, chunkSize))
-		}
-	}
-	w := h.window(x)
-	w.buf = w.few[:0] // windows never move
-	if peers {
-		w.seen = map[uint32]int{}
-	}
-	w.add(x.first)
-	return w
-}
-
-func (h *hosts) dropWindow(x *host) {
-	if w := h.window(x); w != nil {
-		*w = window{}
-		h.freeWindows = append(h.freeWindows, x.win)
-		x.win = 0
-	}
-}
-
-// lines are a host's lines in order of time; valid until its next event.
-func (h *hosts) lines(x *host) []entry {
-	if w := h.window(x); w != nil {
-		return w.entries()
-	}
-	return []entry{x.first}
-}
-
-// sample are peer ids that a host's lines showed.
-func (h *hosts) sample(x *host) []string {
-	if w := h.window(x); w != nil {
-		return w.peers()
-	}
-	return nil
+	return lines
 }

@@ -1,8 +1,8 @@
 package jail
 
 import (
-	"hash/maphash"
 	"net/netip"
+	"slices"
 
 	"github.com/p2pban/p2pban/parser"
 )
@@ -11,24 +11,31 @@ import (
 // has banned is still judged by the others.
 type jail struct {
 	cfg    Config
-	order  int // place in the configuration
+	rank   int // place in the configuration
 	ignore *ignoreSet
-	hosts  hosts
-	events int // lines in all windows
-	bans   banHeap
-	counts Counts
-	past   history
-	nets   networks
-	guard  guard
+	// hosts is the table of all jails, in which this one's hosts have number,
+	// which no other jail of the Set has and which is not 0.
+	hosts   *hosts
+	number  uint16
+	tracked int // hosts
+	lines   int // in all windows
+	order   order
+	shown   map[hostID]*shown
+	bans    banHeap
+	odd     int // bans; see mark.go
+	counts  Counts
+	past    history
+	nets    networks
+	guard   guard
 }
 
-func newJail(cfg Config, order int, seed maphash.Seed) (*jail, error) {
+func newJail(cfg Config, rank int, hosts *hosts, number uint16) (*jail, error) {
 	ignore, err := newIgnoreSet(cfg.IgnoreIP)
 	if err != nil {
 		return nil, err
 	}
-	j := &jail{cfg: cfg.withDefaults(), order: order, ignore: ignore}
-	j.hosts.init(seed)
+	j := &jail{cfg: cfg.withDefaults(), rank: rank, ignore: ignore, hosts: hosts, number: number}
+	j.order.init()
 	return j, nil
 }
 
@@ -42,17 +49,17 @@ func (s *Set) start(j *jail) instant { return s.clock - instant(j.cfg.FindTime) 
 func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
 	j := p.jail
 	switch {
-	case j.ignore.nets.Contains(x.host):
+	case j.ignore.nets.Size() > 0 && j.ignore.nets.Contains(x.host):
 		j.counts.Ignored++
 		return nil
-	case ev.Peer != "" && j.ignore.peers[ev.Peer]:
+	case len(j.ignore.peers) > 0 && ev.Peer != "" && j.ignore.peers[ev.Peer]:
 		j.counts.Trusted++
 		return nil
 	case x.line.at < s.start(j):
 		j.counts.Late++
 		return nil
 	}
-	if b := x.covering.by(j); b != nil {
+	if b := s.banOf(x, p); b != nil {
 		j.countBanned(b, x.line.at)
 		return nil
 	}
@@ -95,36 +102,76 @@ func (s *Set) hostPrefix(j *jail, host netip.Addr) netip.Prefix {
 func (s *Set) record(p *place, line entry, peer string) hostID {
 	j := p.jail
 	start := s.start(j)
-	id := j.hosts.along(*j.hosts.bucket(p.hash), p.key)
+	id := p.id
+	if id == 0 || !j.hosts.get(id).is(j.number, &p.key) {
+		id = j.hosts.along(*j.hosts.bucket(p.hash), j.number, &p.key)
+	}
 	if id == 0 {
-		id = j.hosts.insert(p.key, p.hash, line)
-		j.events++
-		j.hosts.touch(id, j.level(int64(line.weight)))
+		id = j.track(&p.key, p.hash, line)
+		j.order.touch(j.hosts, id, j.level(int64(line.weight)))
 		return id
 	}
-	h := j.hosts.get(id)
-	w := j.hosts.window(h)
-	if w == nil && h.first.at < start {
-		h.first = line
-		j.hosts.touch(id, j.level(int64(line.weight)))
-		return id
-	}
-	if w == nil {
-		w = j.hosts.newWindow(h, j.countsPeers())
-	}
-	w.add(line)
+	x := j.hosts.get(id)
+	j.add(id, x, line)
 	if peer != "" {
-		w.keepPeer(line.peer, peer)
+		j.hosts.keepPeer(x, line.peer, peer)
 	}
-	j.events += 1 - w.trim(start)
-	for int64(len(w.entries())) > j.maxLines() {
-		// Only in a jail that asks for peers, or while the guard holds: the
-		// verdict then rests on the latest lines.
-		w.dropFirst()
-		j.events--
+	for x.at < start {
+		j.dropFirst(id, x)
 	}
-	j.hosts.touch(id, j.level(w.sum))
+	if x.sum >= j.cfg.MaxRetry {
+		j.shorten(id, x)
+	}
+	j.order.touch(j.hosts, id, j.level(x.sum))
 	return id
+}
+
+// track begins a host's window.
+func (j *jail) track(k *key, hash uint64, first entry) hostID {
+	id := j.hosts.insert(j.number, k, hash, first)
+	j.tracked++
+	j.lines++
+	if j.countsPeers() {
+		j.keepShown(id)
+	}
+	return id
+}
+
+// add puts one more line into a host's window.
+func (j *jail) add(id hostID, x *host, line entry) {
+	j.hosts.add(x, line)
+	j.lines++
+	if len(j.shown) > 0 {
+		if w := j.shown[id]; w != nil {
+			w.add(line)
+		}
+	}
+}
+
+// shorten lets the oldest lines of a window leave that is longer than what is
+// enough for a ban: in a jail that asks for peers, while the guard holds, or
+// after maxretry was lowered. The verdict then rests on the latest lines.
+func (j *jail) shorten(id hostID, x *host) {
+	lines := 0
+	if w := j.shown[id]; w != nil {
+		lines = w.lines
+	} else {
+		lines = j.hosts.lineCount(x) // once: what follows is the ban, or the hold
+	}
+	for ; int64(lines) > j.maxLines(); lines-- {
+		j.dropFirst(id, x)
+	}
+}
+
+// dropFirst lets the oldest line of a window of more than one leave.
+func (j *jail) dropFirst(id hostID, x *host) {
+	if len(j.shown) > 0 {
+		if w := j.shown[id]; w != nil {
+			w.drop(x.first())
+		}
+	}
+	j.hosts.dropFirst(x)
+	j.lines--
 }
 
 // maxLines bounds a window: each line weighs at least one failure, so that
@@ -141,31 +188,26 @@ func (j *jail) level(failures int64) uint8 {
 
 // guilty says whether a host has reached a ban, and its failures.
 func (j *jail) guilty(id hostID) (failures int64, ok bool) {
-	h := j.hosts.get(id)
-	w := j.hosts.window(h)
-	if w == nil {
-		peers := 0
-		if h.first.peer != 0 {
-			peers = 1
-		}
-		f := int64(h.first.weight)
-		return f, f >= j.cfg.MaxRetry && peers >= j.cfg.MinPeers
+	sum := j.hosts.get(id).sum
+	if sum < j.cfg.MaxRetry || !j.countsPeers() {
+		return sum, sum >= j.cfg.MaxRetry
 	}
-	return w.sum, w.sum >= j.allowed(w) && len(w.seen) >= j.cfg.MinPeers
+	w := j.shown[id]
+	return sum, sum >= j.allowed(w) && len(w.seen) >= j.cfg.MinPeers
 }
 
 // allowed is how many failures the jail bans at: more where several peers come
 // back behind one address.
-func (j *jail) allowed(w *window) int64 {
-	return j.cfg.MaxRetry * int64(max(1, min(int(w.returning), j.cfg.NATPeers)))
+func (j *jail) allowed(w *shown) int64 {
+	return j.cfg.MaxRetry * int64(max(1, min(w.returning, j.cfg.NATPeers)))
 }
 
 // sentence bans a host, or holds the ban back.
 func (s *Set) sentence(j *jail, id hostID, host netip.Addr, failures int64, ev *parser.Event) []Decision {
-	h := j.hosts.get(id)
+	x := j.hosts.get(id)
 	b := &ban{jail: j, at: s.clock}
-	b.Host, b.Prefix, b.Failures = host, h.prefix(), failures
-	b.Evidence = j.evidence(j.hosts.lines(h), j.hosts.sample(h), ev)
+	b.Host, b.Prefix, b.Failures = host, x.prefix(), failures
+	b.Evidence = j.evidence(slices.Collect(j.hosts.lines(x)), j.hosts.sampleOf(x), ev)
 	b.until = s.clock.add(s.banTime(j, b.Prefix))
 	if held, ok := s.hold(j, id, b); ok {
 		return held
@@ -191,8 +233,17 @@ func (s *Set) enforce(j *jail, b *ban) []Decision {
 // forget drops a host and its window.
 func (j *jail) forget(id hostID) {
 	j.release(id)
-	j.events -= len(j.hosts.lines(j.hosts.get(id)))
-	j.hosts.remove(id)
+	delete(j.shown, id)
+	j.order.leave(j.hosts.get(id))
+	j.lines -= j.hosts.remove(id)
+	j.tracked--
+}
+
+// forgetAll drops every host.
+func (j *jail) forgetAll() {
+	for id := j.order.first(j.hosts); id != 0; id = j.order.first(j.hosts) {
+		j.forget(id)
+	}
 }
 
 // sweepEach is how many idle hosts one event may clear away: more than the one
@@ -203,36 +254,32 @@ const sweepEach = 2
 // bound clears idle hosts away and keeps the table within its bounds.
 func (s *Set) bound(j *jail) {
 	s.sweep(j, sweepEach)
-	for j.hosts.count > j.cfg.MaxHosts || j.events > j.cfg.MaxEvents {
-		level := 0
-		for j.hosts.oldest[level] == 0 {
-			level++
-		}
-		j.forget(j.hosts.oldest[level])
+	for j.tracked > j.cfg.MaxHosts || j.lines > j.cfg.MaxEvents {
+		j.forget(j.order.first(j.hosts))
 		j.counts.Evicted++
 	}
 }
 
 // sweep clears away up to n hosts whose last line has left the window.
 func (s *Set) sweep(j *jail, n int) {
-	start := s.start(j)
-	for level := range j.hosts.oldest {
-		for j.hosts.last[level] < start && j.hosts.oldest[level] != 0 {
-			id := j.hosts.oldest[level]
-			if last := j.lastLine(id); last >= start {
-				j.hosts.last[level] = last
+	start, o := s.start(j), &j.order
+	if o.least >= start {
+		return
+	}
+	o.sweeping = false
+	for level := range o.last {
+		for o.last[level] < start {
+			id := o.queues[level].oldest(j.hosts)
+			if last := j.hosts.last(j.hosts.get(id)); last >= start {
+				o.last[level] = last
 				break
 			}
-			if n == 0 {
+			if o.sweeping = true; n == 0 {
 				return
 			}
 			j.forget(id)
 			n--
 		}
 	}
-}
-
-func (j *jail) lastLine(id hostID) instant {
-	lines := j.hosts.lines(j.hosts.get(id))
-	return lines[len(lines)-1].at
+	o.least = slices.Min(o.last[:])
 }

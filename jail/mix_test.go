@@ -12,33 +12,56 @@ import (
 	"github.com/p2pban/p2pban/parser"
 )
 
-// mix are events as a node under attack logs them, 50 lines a second: a third
-// of them connections and the others failed handshakes, a quarter of the hosts
-// with IPv6. Hosts are drawn from so many by Zipf's law, or are all new.
-func mix(n, hosts int, distinct bool) []parser.Event {
-	r := rand.New(rand.NewPCG(1, 1))
-	// The exponent is that of requests to public servers, near 1.
-	zipf := rand.NewZipf(r, 1.1, 8, uint64(hosts-1))
-	peers := make([]string, 1000)
+// mixed is one event of a mix, small enough that a benchmark measures the jails
+// and not the reading of the events.
+type mixed struct {
+	host netip.Addr
+	peer int16 // index in mixPeers, or none
+}
+
+const noPeer = -1
+
+var mixPeers = func() (peers [1000]string) {
+	r := rand.New(rand.NewPCG(1, 2))
 	for i := range peers {
 		peers[i] = fmt.Sprintf("12D3KooW%022d%022d", r.Uint64(), r.Uint64())
 	}
-	out := make([]parser.Event, n)
+	return peers
+}()
+
+// mix are events as a node under attack logs them, 50 lines a second: a third
+// of them connections and the others failed handshakes, a quarter of the hosts
+// with IPv6. Hosts are drawn from so many by Zipf's law, or are all new.
+func mix(n, hosts int, distinct bool) []mixed {
+	r := rand.New(rand.NewPCG(1, 1))
+	// The exponent is that of requests to public servers, near 1.
+	zipf := rand.NewZipf(r, 1.1, 8, uint64(hosts-1))
+	out := make([]mixed, n)
 	for i := range out {
 		k := uint32(i)
 		if !distinct {
 			k = uint32(zipf.Uint64())
 		}
-		ev := parser.Event{
-			Time: t0.Add(time.Duration(i) * 20 * time.Millisecond), Rule: "go-libp2p/handshake",
-			Host: mixedHost(k, r), Addr: benchAddr, Weight: 100,
-		}
+		out[i] = mixed{mixedHost(k, r), noPeer}
 		if r.IntN(3) == 0 {
-			ev.Rule, ev.Peer = "go-libp2p/connection", peers[r.IntN(len(peers))]
+			out[i].peer = int16(r.IntN(len(mixPeers)))
 		}
-		out[i] = ev
 	}
 	return out
+}
+
+// events makes the i-th and the following events of a mix.
+func events(to []parser.Event, from []mixed, i int) {
+	for k := range to {
+		m := &from[i+k]
+		to[k] = parser.Event{
+			Time: t0.Add(time.Duration(i+k) * 20 * time.Millisecond), Rule: "go-libp2p/handshake",
+			Host: m.host, Addr: benchAddr, Weight: 100,
+		}
+		if m.peer != noPeer {
+			to[k].Rule, to[k].Peer = "go-libp2p/connection", mixPeers[m.peer]
+		}
+	}
 }
 
 // mixedHost is the k-th of 2^30 hosts, three in four of them with IPv4.
@@ -61,13 +84,14 @@ func BenchmarkDefaultJails(b *testing.B) {
 		distinct bool
 	}{{"zipf", false}, {"distinct", true}} {
 		b.Run(log.name, func(b *testing.B) {
-			events := mix(lines, 200_000, log.distinct)
+			all, batch := mix(lines, 200_000, log.distinct), make([]parser.Event, 500)
 			b.ResetTimer()
 			before := cpuTime(b)
 			for range b.N {
 				s := mustSet(b, Defaults()...)
-				for i := 0; i < len(events); i += 1000 {
-					s.ObserveAll(events[i : i+1000])
+				for i := 0; i < lines; i += len(batch) {
+					events(batch, all, i)
+					s.ObserveAll(batch)
 				}
 			}
 			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/lines, "cpu-ns/event")
@@ -81,16 +105,18 @@ func TestObserveAllDecidesAsObserve(t *testing.T) {
 	for _, distinct := range []bool{false, true} {
 		a, b := mustSet(t, Defaults()...), mustSet(t, Defaults()...)
 		r := rand.New(rand.NewPCG(3, 3))
-		for events := mix(40_000, 5_000, distinct); len(events) > 0; {
-			n := min(1+r.IntN(1000), len(events))
+		all := mix(40_000, 5_000, distinct)
+		for i := 0; i < len(all); {
+			batch := make([]parser.Event, min(1+r.IntN(1000), len(all)-i))
+			events(batch, all, i)
+			i += len(batch)
 			var one []Decision
-			for _, ev := range events[:n] {
+			for _, ev := range batch {
 				one = append(one, a.Observe(ev)...)
 			}
-			if x, y := essence(one), essence(b.ObserveAll(events[:n])); x != y {
-				t.Fatalf("%d events before the end: one by one\n%sat once\n%s", len(events), x, y)
+			if x, y := essence(one), essence(b.ObserveAll(batch)); x != y {
+				t.Fatalf("%d events before the end: one by one\n%sat once\n%s", len(all)-i, x, y)
 			}
-			events = events[n:]
 		}
 		if !bytes.Equal(a.Snapshot(), b.Snapshot()) {
 			t.Error("the snapshots differ")

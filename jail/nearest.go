@@ -22,7 +22,10 @@ func (s *Set) Nearest(limit int) []HostStatus {
 	for _, j := range s.jails {
 		left := nearestLooked
 		for level := levels - 1; level >= 0; level-- {
-			for id := j.hosts.newest[level]; id != 0 && left > 0; id = j.hosts.get(id).prev {
+			for id := range j.order.queues[level].backward(j.hosts) {
+				if left == 0 {
+					break
+				}
 				left--
 				if share := j.share(id, s.start(j)); share > 0 {
 					found = append(found, candidate{j, id, share})
@@ -34,7 +37,7 @@ func (s *Set) Nearest(limit int) []HostStatus {
 		return cmp.Or(
 			-cmp.Compare(a.share, b.share),
 			comparePrefix(a.jail.hosts.get(a.id).prefix(), b.jail.hosts.get(b.id).prefix()),
-			cmp.Compare(a.jail.order, b.jail.order))
+			cmp.Compare(a.jail.rank, b.jail.rank))
 	})
 	var out []HostStatus
 	for _, c := range found[:min(max(limit, 0), len(found))] {
@@ -43,19 +46,8 @@ func (s *Set) Nearest(limit int) []HostStatus {
 	return out
 }
 
-// share is how much of what is a ban a host's window shows from start on. It
-// copies no window, unless the jail asks for peers.
+// share is how much of what is a ban a host's window shows from start on.
 func (j *jail) share(id hostID, start instant) float64 {
-	if j.countsPeers() {
-		w := j.live(id, start)
-		return float64(w.sum) / float64(j.allowed(w))
-	}
-	sum := int64(0)
-	for _, l := range slices.Backward(j.hosts.lines(j.hosts.get(id))) {
-		if l.at < start {
-			break
-		}
-		sum += int64(l.weight)
-	}
-	return float64(sum) / float64(j.cfg.MaxRetry)
+	w := j.live(id, start)
+	return float64(w.sum) / float64(j.allowed(&w.shown))
 }

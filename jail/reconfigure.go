@@ -20,7 +20,7 @@ func (s *Set) Reconfigure(now time.Time, jails []Config) ([]Decision, error) {
 	}
 	next := make([]*jail, len(jails))
 	for i, c := range jails {
-		j, err := newJail(c, i, s.seed)
+		j, err := newJail(c, i, &s.hosts, s.freeNumber(next[:i]))
 		if err != nil {
 			return nil, fmt.Errorf("jail %s: %w", c.Name, err)
 		}
@@ -35,8 +35,13 @@ func (s *Set) Reconfigure(now time.Time, jails []Config) ([]Decision, error) {
 			next[i] = s.carryOver(old, n)
 		}
 	}
+	for _, old := range s.jails {
+		if !slices.Contains(next, old) {
+			old.forgetAll()
+		}
+	}
 	s.jails = next
-	s.manual.order = len(next)
+	s.manual.rank = len(next)
 	s.route()
 	for _, j := range next {
 		out = append(out, s.liftForbidden(j)...)
@@ -84,12 +89,18 @@ func (s *Set) forbids(j *jail, p netip.Prefix) bool {
 // carryOver gives a jail that has the new configuration and what the old one
 // holds.
 func (s *Set) carryOver(old, new *jail) *jail {
-	if !slices.Equal(old.cfg.Rules, new.cfg.Rules) || old.cfg.IPv6Prefix != new.cfg.IPv6Prefix || old.countsPeers() != new.countsPeers() {
-		old.rewindow(new)
+	var kept []kept
+	recount := !slices.Equal(old.cfg.Rules, new.cfg.Rules) || old.cfg.IPv6Prefix != new.cfg.IPv6Prefix || old.countsPeers() != new.countsPeers()
+	if recount {
+		kept = old.stillCounting(new)
+		old.forgetAll()
 	}
-	old.cfg, old.order, old.ignore = new.cfg, new.order, new.ignore
+	s.remark(old, func() { old.cfg, old.rank, old.ignore = new.cfg, new.rank, new.ignore })
 	if old.cfg.Factor == 1 {
 		old.past = history{}
+	}
+	for _, k := range kept {
+		old.readmit(k.prefix, k.lines, k.sample, k.held)
 	}
 	old.nets = nil
 	for _, b := range old.bans {
@@ -98,31 +109,38 @@ func (s *Set) carryOver(old, new *jail) *jail {
 	return old
 }
 
-// rewindow replaces j's windows by those that still count under another
-// configuration.
-func (j *jail) rewindow(n *jail) {
+// kept is a host with what of its window still counts.
+type kept struct {
+	prefix netip.Prefix
+	lines  []entry
+	sample []string
+	held   bool
+}
+
+// stillCounting gives j's hosts with those lines that still count under
+// another configuration.
+func (j *jail) stillCounting(n *jail) []kept {
 	rules := make([]int, len(j.cfg.Rules))
 	for i, r := range j.cfg.Rules {
 		rules[i] = slices.Index(n.cfg.Rules, r)
 	}
-	for level := range levels {
-		for id := j.hosts.oldest[level]; id != 0; id = j.hosts.get(id).next {
-			h := j.hosts.get(id)
-			p := h.prefix()
-			if p.Addr().Is6() && j.cfg.IPv6Prefix != n.cfg.IPv6Prefix {
-				continue
-			}
-			var lines []entry
-			for _, l := range j.hosts.lines(h) {
-				if i := rules[l.rule]; i >= 0 {
-					l.rule = uint16(i)
-					lines = append(lines, l)
-				}
-			}
-			if len(lines) > 0 {
-				n.readmit(p, lines, j.hosts.sample(h), h.held)
+	var out []kept
+	for id := range j.order.all(j.hosts) {
+		x := j.hosts.get(id)
+		p := x.prefix()
+		if p.Addr().Is6() && j.cfg.IPv6Prefix != n.cfg.IPv6Prefix {
+			continue
+		}
+		var lines []entry
+		for l := range j.hosts.lines(x) {
+			if i := rules[l.rule]; i >= 0 {
+				l.rule = uint16(i)
+				lines = append(lines, l)
 			}
 		}
+		if len(lines) > 0 {
+			out = append(out, kept{p, lines, j.hosts.sampleOf(x), x.held()})
+		}
 	}
-	j.hosts, j.events, j.guard.holding = n.hosts, n.events, n.guard.holding
+	return out
 }

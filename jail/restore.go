@@ -85,7 +85,7 @@ func (s *Set) RestoreBans(bans []Decision) (dropped []Decision) {
 		s.put(b)
 		if at, ok := known[j][b.Prefix]; !ok || at != b.at {
 			s.remember(j, b)
-			if id := j.hosts.find(b.Prefix); id != 0 {
+			if id := j.hosts.find(j, b.Prefix); id != 0 {
 				j.forget(id)
 			}
 		}
@@ -201,7 +201,7 @@ func (d *restorer) host(j *jail, samePrefix bool, rules []uint16) {
 	if d.err != nil || j == nil || len(lines) == 0 || p.Addr().Is6() && !samePrefix {
 		return
 	}
-	if len(sample) > MaxEvidencePeers || j.hosts.find(p) != 0 {
+	if len(sample) > MaxEvidencePeers || j.hosts.find(j, p) != 0 {
 		d.fail()
 		return
 	}
@@ -212,25 +212,17 @@ func (d *restorer) host(j *jail, samePrefix bool, rules []uint16) {
 // readmit tracks a host with the lines it had.
 func (j *jail) readmit(p netip.Prefix, lines []entry, sample []string, held bool) {
 	k := keyOf(p)
-	id := j.hosts.insert(k, k.hash(j.hosts.seed), lines[0])
-	h := j.hosts.get(id)
-	sum := int64(lines[0].weight)
-	if len(lines) > 1 {
-		w := j.hosts.newWindow(h, j.countsPeers())
-		w.buf = slices.Grow(w.buf, len(lines)-1)
-		for _, l := range lines[1:] {
-			w.add(l)
-		}
-		for _, id := range sample {
-			w.keepPeer(hashPeer(id), id)
-		}
-		sum = w.sum
+	id := j.track(&k, k.hash(&j.hosts.seed), lines[0])
+	x := j.hosts.get(id)
+	for _, l := range lines[1:] {
+		j.add(id, x, l)
 	}
-	j.events += len(lines)
-	j.hosts.touch(id, j.level(sum))
-	if held && sum >= j.cfg.MaxRetry {
-		h.held = true
-		j.guard.holding++
+	for _, id := range sample {
+		j.hosts.keepPeer(x, hashPeer(id), id)
+	}
+	j.order.touch(j.hosts, id, j.level(x.sum))
+	if held && x.sum >= j.cfg.MaxRetry {
+		j.keepHeld(id)
 	}
 }
 

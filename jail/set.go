@@ -3,8 +3,8 @@ package jail
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"iter"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -26,26 +26,29 @@ type Set struct {
 	clock     instant
 	jails     []*jail
 	manual    *jail
-	routes    map[string][]route
+	routes    map[string]ruled
 	prefixes  prefixes
 	protected protected
 	seen      distinct
 	counts    SetCounts
 	// nextEnd is at or before the first end of a ban.
 	nextEnd instant
-	// seed is that of every jail's hash table, so that a host's hash serves
-	// all that judge it by the same prefix.
-	seed maphash.Seed
+	hosts   hosts
+	marks   slab[*ban]
 	// next are events made ready, places theirs; both are used again.
 	next   [ahead]sighting
 	places []place
-	warmth hostID // see warm
+	warmth uint32 // see warm
+	// recent are routes asked for lately; nextRecent is the one to give up.
+	recent     [4]ruled
+	nextRecent int
 }
 
 // route is one jail that counts a rule, and the rule's place in that jail.
 type route struct {
-	jail *jail
-	rule uint16
+	jail   *jail
+	rule   uint16
+	number uint16 // jail.number
 }
 
 // New makes a Set. Its error joins every Problem of every jail.
@@ -53,13 +56,15 @@ func New(jails []Config, opts Options) (*Set, error) {
 	if err := validateAll(jails); err != nil {
 		return nil, err
 	}
-	s := &Set{seed: maphash.MakeSeed()}
+	s := &Set{}
+	s.hosts.seed = [2]uint64{rand.Uint64(), rand.Uint64()}
+	s.hosts.init()
 	var err error
-	if s.manual, err = newJail(Config{Name: Manual}, len(jails), s.seed); err != nil {
+	if s.manual, err = newJail(Config{Name: Manual}, len(jails), &s.hosts, manualNumber); err != nil {
 		return nil, err
 	}
 	for i, c := range jails {
-		j, err := newJail(c, i, s.seed)
+		j, err := newJail(c, i, &s.hosts, s.freeNumber(nil))
 		if err != nil {
 			return nil, fmt.Errorf("jail %s: %w", c.Name, err)
 		}
@@ -72,8 +77,27 @@ func New(jails []Config, opts Options) (*Set, error) {
 	return s, nil
 }
 
+// MaxJails bounds the jails of one Set.
+const MaxJails = 1000
+
+// manualNumber is that of the jail of bans by hand.
+const manualNumber = 1
+
+// freeNumber gives a number that no jail has, neither of the Set's nor of these.
+func (s *Set) freeNumber(others []*jail) uint16 {
+	n := uint16(manualNumber + 1)
+	has := func(j *jail) bool { return j.number == n }
+	for slices.ContainsFunc(s.jails, has) || slices.ContainsFunc(others, has) {
+		n++
+	}
+	return n
+}
+
 func validateAll(jails []Config) error {
 	var errs []error
+	if len(jails) > MaxJails {
+		errs = append(errs, &Problem{jails[MaxJails].Name, "name", fmt.Sprintf("one jail too many: at most %d", MaxJails)})
+	}
 	names := map[string]bool{}
 	for _, c := range jails {
 		errs = append(errs, c.Validate())
@@ -87,11 +111,11 @@ func validateAll(jails []Config) error {
 
 // route builds the way from a rule to the jails that count it.
 func (s *Set) route() {
-	s.routes = map[string][]route{}
+	s.routes, s.recent = map[string]ruled{}, [len(s.recent)]ruled{}
 	for _, j := range s.jails {
 		for i, r := range j.cfg.Rules {
 			if slices.Index(j.cfg.Rules, r) == i {
-				s.routes[r] = append(s.routes[r], route{j, uint16(i)})
+				s.routes[r] = ruled{r, append(s.routes[r].routes, route{j, uint16(i), j.number})}
 			}
 		}
 	}
@@ -125,6 +149,7 @@ func (s *Set) Observe(ev parser.Event) []Decision {
 	var x sighting
 	s.places = s.places[:0]
 	s.prepare(&x, &ev)
+	s.locate(&x)
 	return s.observe(&x, &ev)
 }
 

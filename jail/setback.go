@@ -32,18 +32,13 @@ func (s *Set) SetBack(now time.Time) []Decision {
 
 // setBack keeps every order by time, those of the heaps among them.
 func (j *jail) setBack(by instant) {
-	for level := range levels {
-		j.hosts.last[level] = j.hosts.last[level].back(by)
-		for id := j.hosts.oldest[level]; id != 0; id = j.hosts.get(id).next {
-			h := j.hosts.get(id)
-			h.first.at = h.first.at.back(by)
-			if w := j.hosts.window(h); w != nil {
-				for i := range w.entries() {
-					e := &w.entries()[i]
-					e.at = e.at.back(by)
-				}
-			}
-		}
+	move := func(at instant) instant { return at.back(by) }
+	for level := range j.order.last {
+		j.order.last[level] = move(j.order.last[level])
+	}
+	j.order.least = 0
+	for id := range j.order.all(j.hosts) {
+		j.hosts.moveTimes(j.hosts.get(id), move)
 	}
 	for _, b := range j.bans {
 		b.at, b.until = b.at.back(by), b.until.back(by)

@@ -58,7 +58,7 @@ func (s *Set) snapshotSize(evidence bool) int {
 		ban = 768
 	}
 	for _, j := range s.all() {
-		n += j.hosts.count*12 + j.events*24 + len(j.bans)*ban
+		n += j.tracked*12 + j.lines*24 + len(j.bans)*ban
 	}
 	return n
 }
@@ -73,12 +73,10 @@ func (e *encoder) jail(j *jail, clock instant, evidence bool, pause func()) {
 	e.string(j.cfg.Name)
 	e.count(j.cfg.IPv6Prefix)
 	e.strings(j.cfg.Rules)
-	e.count(j.hosts.count)
-	for level := range levels {
-		for id := j.hosts.oldest[level]; id != 0; id = j.hosts.get(id).next {
-			e.host(j, id, clock)
-			one()
-		}
+	e.count(j.tracked)
+	for id := range j.order.all(j.hosts) {
+		e.host(j, id, clock)
+		one()
 	}
 	e.count(len(j.bans))
 	for _, b := range j.bans {
@@ -102,13 +100,12 @@ func (e *encoder) jail(j *jail, clock instant, evidence bool, pause func()) {
 }
 
 func (e *encoder) host(j *jail, id hostID, clock instant) {
-	h := j.hosts.get(id)
-	e.prefix(h.prefix())
-	e.bool(h.held)
-	lines := j.hosts.lines(h)
-	e.count(len(lines))
+	x := j.hosts.get(id)
+	e.prefix(x.prefix())
+	e.bool(x.held())
+	e.count(j.hosts.lineCount(x))
 	before := clock
-	for _, l := range lines {
+	for l := range j.hosts.lines(x) {
 		e.int(int64(l.at - before))
 		before = l.at
 		e.uint(uint64(l.weight))
@@ -117,7 +114,7 @@ func (e *encoder) host(j *jail, id hostID, clock instant) {
 		e.uint(uint64(l.port))
 		e.uint(uint64(l.transport))
 	}
-	e.strings(j.hosts.sample(h))
+	e.strings(j.hosts.sampleOf(x))
 }
 
 func (e *encoder) ban(b *ban) {

@@ -53,29 +53,35 @@ func (s *Set) status(j *jail, p netip.Prefix) HostStatus {
 
 // describe fills in what the host's window shows from start on.
 func (j *jail) describe(st *HostStatus, start instant) {
-	id := j.hosts.find(st.Prefix)
+	id := j.hosts.find(j, st.Prefix)
 	if id == 0 {
 		return
 	}
 	w := j.live(id, start)
-	st.Failures, st.Allowed = w.sum, j.allowed(w)
+	st.Failures, st.Allowed = w.sum, j.allowed(&w.shown)
 	if w.sum > 0 {
-		st.Held = j.hosts.get(id).held
-		st.Evidence = j.evidence(w.entries(), j.hosts.sample(j.hosts.get(id)), nil)
+		x := j.hosts.get(id)
+		st.Held = x.held()
+		st.Evidence = j.evidence(w.lines, j.hosts.sampleOf(x), nil)
 	}
 }
 
-// live is a copy of a host's window as it is at the clock: the host's own is
+// liveWindow is a host's window as it is at the clock: the host's own is
 // brought up to the clock only by its next event.
-func (j *jail) live(id hostID, start instant) *window {
-	h := j.hosts.get(id)
-	w := &window{}
-	if j.countsPeers() {
-		w.seen = map[uint32]int{}
-	}
-	for _, l := range j.hosts.lines(h) {
-		if l.at >= start {
-			w.add(l)
+type liveWindow struct {
+	lines []entry
+	sum   int64
+	shown shown
+}
+
+// live gives the part of a host's window from start on.
+func (j *jail) live(id hostID, start instant) liveWindow {
+	w := liveWindow{shown: *j.newShown()}
+	for e := range j.hosts.lines(j.hosts.get(id)) {
+		if e.at >= start {
+			w.lines = append(w.lines, e)
+			w.sum += int64(e.weight)
+			w.shown.add(e)
 		}
 	}
 	return w

@@ -13,41 +13,46 @@ const (
 	otherTransport = 1
 	firstTCP       = 2
 	firstUDP       = 6
+	quicV1         = 8
 )
 
 // parseTransport takes the source port and the transport from a multiaddr whose
 // first component is the address: "/ip4/192.0.2.7/udp/4001/quic-v1". Both are 0
 // when s is something else. The parser has validated s.
 func parseTransport(s string) (port uint16, transport uint8) {
-	if !strings.HasPrefix(s, "/ip4/") && !strings.HasPrefix(s, "/ip6/") {
+	const proto = len("/ip4/")
+	if len(s) < proto || s[:proto] != "/ip4/" && s[:proto] != "/ip6/" {
 		return 0, 0
 	}
-	s = s[len("/ip4/"):]
+	s = s[proto:]
 	i := strings.IndexByte(s, '/')
 	if i < 0 || len(s) < i+len("/tcp/") {
 		return 0, 0
 	}
-	kind, s := s[i+1:i+len("/tcp")], s[i+len("/tcp"):]
-	port, s = parsePort(s)
+	kind := s[i : i+len("/tcp/")]
+	port, s = parsePort(s[i+len("/tcp/"):])
 	switch {
 	case port == 0:
 		return 0, 0
-	case kind == "tcp":
+	case kind == "/tcp/":
 		return port, transportIndex(s, firstTCP, firstUDP)
-	case kind == "udp":
+	case kind == "/udp/":
 		return port, transportIndex(s, firstUDP, len(transports))
 	}
 	return 0, 0
 }
 
-// parsePort reads "/4001" and gives what comes after it.
+// parsePort reads "4001" and gives what comes after it.
 func parsePort(s string) (port uint16, rest string) {
-	n, i := 0, 1
-	for i < len(s) && s[i] >= '0' && s[i] <= '9' && n <= 0xffff {
+	n, i := 0, 0
+	for i < len(s) && s[i] != '/' {
+		if s[i] < '0' || s[i] > '9' || n > 0xffff {
+			return 0, ""
+		}
 		n = n*10 + int(s[i]-'0')
 		i++
 	}
-	if s[0] != '/' || n > 0xffff || i < len(s) && s[i] != '/' {
+	if n > 0xffff {
 		return 0, ""
 	}
 	return uint16(n), s[i:]
@@ -56,14 +61,15 @@ func parsePort(s string) (port uint16, rest string) {
 // transportIndex finds what follows the port, up to a peer id or a certificate
 // hash, among transports[from:to].
 func transportIndex(rest string, from, to int) uint8 {
-	for i := from; i < to; i++ {
-		if rest == transports[i][len("tcp"):] { // as most are, and cheaper to see
-			return uint8(i)
-		}
+	switch { // as most are, and cheaper to see
+	case rest == "":
+		return uint8(from)
+	case rest == "/quic-v1" && from == firstUDP:
+		return quicV1
 	}
 	for i := from; i < to; i++ {
 		after, ok := strings.CutPrefix(rest, transports[i][len("tcp"):])
-		if ok && (strings.HasPrefix(after, "/p2p/") || strings.HasPrefix(after, "/certhash/")) {
+		if ok && (after == "" || strings.HasPrefix(after, "/p2p/") || strings.HasPrefix(after, "/certhash/")) {
 			return uint8(i)
 		}
 	}
