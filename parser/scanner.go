@@ -43,52 +43,113 @@ func (s *Scanner) Parse(l Line, res *Result) {
 func (s *Scanner) Lines(text string) iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
 		for text != "" {
-			var bounds [lanes + 1]int
-			if !s.dense {
-				bounds = searchBounds(text)
+			done, ok := 0, false
+			switch {
+			case s.dense:
+				done = strings.IndexByte(text, '\n')
+				ok = yield(text[:done], 0)
+				done++
+			case s.p.filter.teddy != nil && len(text) >= teddyMin:
+				done, ok = s.scan(text, yield)
+			default:
+				done, ok = s.window(text, yield)
 			}
-			window := bounds[lanes]
-			if window == 0 {
-				var line string
-				if line, text, _ = strings.Cut(text, "\n"); !yield(line, 0) {
-					return
-				}
-				continue
-			}
-			found, ok := s.window(text, bounds, yield)
 			if !ok {
 				return
 			}
-			s.dense = found > window/denseLine
-			text = text[window:]
+			text = text[done:]
 		}
 	}
 }
 
-// denseLine is for how many bytes of text there must be a hit for it to be
-// called dense; canonical lines have 200 to 350.
-const denseLine = 512
+// denseRun is how many hits there must be one after the other for the text to be
+// called dense.
+const denseRun = 8
 
-// window gives the lines of the part of text within bounds, and says how many
-// of them were hits.
-func (s *Scanner) window(text string, bounds [lanes + 1]int, yield func(string, int) bool) (found int, ok bool) {
+// noNewline is for how many bytes there must be no newline for the line to be
+// measured: one of alwaysRead is never missed by scans of at most teddyReach
+// and a step, of which the first has its beginning and the last its end.
+const noNewline = alwaysRead - 2*(teddyReach+32) - 1024
+
+// scan gives the lines of text by teddy, until it ends or is dense, and says how
+// many bytes that were.
+func (s *Scanner) scan(text string, yield func(string, int) bool) (done int, ok bool) {
+	t := s.p.filter.teddy
+	from, lines := 0, 0 // lines are the newlines between done and from
+	long := noNewline   // where a line begins to be long
+	for row := 0; row < denseRun; {
+		at, newlines, found := teddyScan(&t.masks, text, from)
+		lines += newlines
+		if newlines > 0 {
+			long = at + noNewline
+		}
+		hit := found && t.needleAt(text, at)
+		if hit || at >= long {
+			begin, end := lineStart(text, done, at), at+strings.IndexByte(text[at:], '\n')
+			if hit || end-begin >= alwaysRead {
+				row++
+				if begin > done {
+					row = 0
+					if !yield(text[done:begin], lines) {
+						return 0, false
+					}
+				}
+				if !yield(text[begin:end], 0) {
+					return 0, false
+				}
+				from, done, lines = end+1, end+1, 0
+				if long = done + noNewline; len(text)-done < teddyMin {
+					return done, true
+				}
+				continue
+			}
+			long = end + noNewline
+		}
+		switch {
+		case found:
+			from = at + 1 // a fingerprint has no newline
+		case at > len(text)-printLen:
+			lines += strings.Count(text[at:], "\n")
+			return len(text), yield(text[done:], lines)
+		default:
+			from = at
+		}
+	}
+	s.dense = true
+	return done, true
+}
+
+// window gives the lines of the beginning of text by the table, and says how
+// many bytes that were.
+func (s *Scanner) window(text string, yield func(string, int) bool) (done int, ok bool) {
+	bounds := searchBounds(text)
+	whole := bounds[lanes]
+	if whole == 0 { // a long line
+		whole = strings.IndexByte(text, '\n') + 1
+		return whole, yield(text[:whole-1], 0)
+	}
 	s.p.filter.search(text, bounds, &s.hits)
-	done := 0
 	skip := func(to int) bool {
 		run := text[done:to]
 		return run == "" || yield(run, strings.Count(run, "\n"))
 	}
+	found := 0
 	for i := range s.hits {
 		for _, h := range s.hits[i] {
 			if !skip(h.from) || !yield(text[h.from:h.to], 0) {
-				return found, false
+				return 0, false
 			}
 			found++
 			done = h.to + 1
 		}
 	}
-	return found, skip(bounds[lanes])
+	s.dense = found > whole/denseLine
+	return whole, skip(whole)
 }
+
+// denseLine is for how many bytes of a window there must be a hit for the text to be
+// called dense; canonical lines have 200 to 350.
+const denseLine = 512
 
 // searchBounds cuts the beginning of text into parts of whole lines in which
 // no line is as long as alwaysRead; they are empty when the first line is.

@@ -10,13 +10,6 @@ const lanes = 4
 // search finds the lines that hold a needle in each part of s, part i from
 // bounds[i] to bounds[i+1]. Parts are whole lines with their newlines.
 func (f *prefilter) search(s string, bounds [lanes + 1]int, hits *[lanes][]span) {
-	if whole := s[:bounds[lanes]]; f.teddy != nil && len(whole) >= teddyMin {
-		for i := range hits {
-			hits[i] = hits[i][:0]
-		}
-		hits[0] = f.teddy.search(whole, hits[0])
-		return
-	}
 	var l [lanes]lane
 	for i := range l {
 		l[i] = lane{from: bounds[i], to: bounds[i+1], hits: hits[i][:0]}

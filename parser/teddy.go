@@ -21,12 +21,16 @@ const (
 	printLen     = 4
 	// teddyMin is the least text it can look at: one step and its four loads.
 	teddyMin = 32 + printLen - 1
+	// teddyReach is how far one scan looks, in whole steps; each of the newlines' counters
+	// is a byte.
+	teddyReach = 96 * 32
 )
 
 // teddyMasks says for the low and then the high nibble of each byte of a
 // fingerprint which buckets have such a one there; twice, because a shuffle
-// works on halves of 16 bytes. The last is what cuts a low nibble off.
-type teddyMasks [2*printLen + 1][32]uint8
+// works on halves of 16 bytes. The last two are what cuts a low nibble off, and
+// newlines.
+type teddyMasks [2*printLen + 2][32]uint8
 
 // print is a needle's fingerprint, which begins at byte at of it.
 type print struct {
@@ -53,7 +57,7 @@ func newTeddy(needles []string) *teddy {
 		}
 	}
 	for i := range t.masks[2*printLen] {
-		t.masks[2*printLen][i] = 15
+		t.masks[2*printLen][i], t.masks[2*printLen+1][i] = 15, '\n'
 	}
 	return t
 }
@@ -160,13 +164,16 @@ func passing(p print, bucket []print) float64 {
 // find gives where the fingerprint of a needle that stands in s is, at or after
 // from; -1 when there is none. s has at least teddyMin bytes.
 func (t *teddy) find(s string, from int) int {
-	for {
-		at := teddyNext(&t.masks, s, from)
-		if at < 0 || t.needleAt(s, at) {
+	for from <= len(s)-printLen {
+		at, _, found := teddyScan(&t.masks, s, from)
+		if found && t.needleAt(s, at) {
 			return at
 		}
-		from = at + 1
+		if from = at; found {
+			from++
+		}
 	}
+	return -1
 }
 
 // needleAt tells whether a needle stands in s with its fingerprint at at.
@@ -184,18 +191,4 @@ func (t *teddy) needleAt(s string, at int) bool {
 		}
 	}
 	return false
-}
-
-// search appends to hits the lines of s that hold a needle; s is whole lines
-// with their newlines, at least teddyMin bytes.
-func (t *teddy) search(s string, hits []span) []span {
-	for from := 0; ; {
-		at := t.find(s, from)
-		if at < 0 {
-			return hits
-		}
-		begin, end := lineStart(s, from, at), at+strings.IndexByte(s[at:], '\n')
-		hits = append(hits, span{begin, end})
-		from = end + 1
-	}
 }

@@ -4,9 +4,11 @@ import "golang.org/x/sys/cpu"
 
 var haveTeddy = cpu.X86.HasAVX2
 
-// teddyNext gives the first place in s at or after from where a fingerprint may
-// stand, or -1. s must have at least teddyMin bytes, and from be at most its
-// length.
+// teddyScan looks on from from for a place in s where a fingerprint may stand,
+// for about teddyReach bytes. It gives the place, or where it ended, and how
+// many newlines are before it, from from on. s must have at least teddyMin
+// bytes, and from be at most its length. It does not look at s's last bytes,
+// fewer than printLen, where no fingerprint has room.
 //
 //go:noescape
-func teddyNext(masks *teddyMasks, s string, from int) int
+func teddyScan(masks *teddyMasks, s string, from int) (at, newlines int, found bool)

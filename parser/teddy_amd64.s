@@ -20,8 +20,8 @@
 	VPAND   Y8, Y9, Y8;             \
 	VPAND   Y8, Y10, out
 
-// func teddyNext(masks *teddyMasks, s string, from int) int
-TEXT ·teddyNext(SB), NOSPLIT, $0-40
+// func teddyScan(masks *teddyMasks, s string, from int) (at, newlines int, found bool)
+TEXT ·teddyScan(SB), NOSPLIT, $0-49
 	MOVQ    masks+0(FP), AX
 	MOVQ    s_base+8(FP), SI
 	MOVQ    s_len+16(FP), DX
@@ -35,44 +35,75 @@ TEXT ·teddyNext(SB), NOSPLIT, $0-40
 	VMOVDQU 192(AX), Y6
 	VMOVDQU 224(AX), Y7
 	VMOVDQU 256(AX), Y15
-	SUBQ    $35, DX     // teddyMin: the last place where a step can begin
-	MOVL    $-1, R8     // which of a step's 32 places count
+	VPXOR   Y12, Y12, Y12 // newlines, by place
+	MOVL    $-1, R8       // which of a step's 32 places count
+	XORQ    R12, R12      // found
+	XORQ    R13, R13      // newlines of a step that counts in part
+	SUBQ    $35, DX       // teddyMin: the last place where a step can begin
+	LEAQ    3072(BX), R10 // teddyReach
+	CMPQ    R10, DX
+	JLE     loop
+	LEAQ    1(DX), R10
 loop:
-	CMPQ BX, DX
-	JGT  tail
-step:
+	CMPQ BX, R10
+	JGE  ended
 	LOOKUP(0, Y0, Y1, Y2, Y3, Y14)
 	LOOKUP(2, Y4, Y5, Y6, Y7, Y13)
 	VPTEST Y13, Y14
-	JNZ    found
-next:
-	ADDQ $32, BX
-	JMP  loop
-found:
+	JNZ    part
+	VMOVDQU  (SI)(BX*1), Y8
+	VPCMPEQB 288(AX), Y8, Y8
+	VPSUBB   Y8, Y12, Y12
+	ADDQ     $32, BX
+	JMP      loop
+ended:
+	CMPQ BX, DX
+	JLE  done
+	// What is left is less than a step: one more from where the last possible
+	// step begins, in which the places before BX do not count.
+	LEAQ 32(DX), R10
+	CMPQ BX, R10
+	JGE  done
+	MOVQ BX, CX
+	SUBQ DX, CX
+	SHLL CX, R8
+	MOVQ DX, BX
+	LOOKUP(0, Y0, Y1, Y2, Y3, Y14)
+	LOOKUP(2, Y4, Y5, Y6, Y7, Y13)
+part:
+	VMOVDQU   (SI)(BX*1), Y8
+	VPCMPEQB  288(AX), Y8, Y8
+	VPMOVMSKB Y8, R13
+	ANDL      R8, R13
 	VPAND     Y13, Y14, Y14
 	VPXOR     Y8, Y8, Y8
 	VPCMPEQB  Y8, Y14, Y8
 	VPMOVMSKB Y8, R9
 	NOTL      R9
 	ANDL      R8, R9
-	JZ        next
+	JZ        whole
+	MOVL      $1, R12
+	LEAL      -1(R9), R11
+	XORL      R9, R11
+	SHRL      $1, R11 // the places before the first
+	ANDL      R11, R13
 	BSFL      R9, R9
 	ADDQ      R9, BX
-	MOVQ      BX, ret+32(FP)
-	VZEROUPPER
-	RET
-tail:
-	// What is left is less than a step: one more from where the last possible
-	// step begins, in which the places before BX do not count.
-	LEAQ 32(DX), R10
-	CMPQ BX, R10
-	JGE  none
-	MOVQ BX, CX
-	SUBQ DX, CX
-	SHLL CX, R8
-	MOVQ DX, BX
-	JMP  step
-none:
-	MOVQ $-1, ret+32(FP)
+	JMP       done
+whole:
+	ADDQ $32, BX
+done:
+	POPCNTL      R13, R13
+	VPXOR        Y8, Y8, Y8
+	VPSADBW      Y8, Y12, Y12
+	VEXTRACTI128 $1, Y12, X8
+	VPADDQ       X8, X12, X12
+	VPSRLDQ      $8, X12, X8
+	VPADDQ       X8, X12, X12
+	VMOVQ        X12, R9
+	ADDQ         R9, R13
+	MOVQ         BX, at+32(FP)
+	MOVQ         R13, newlines+40(FP)
+	MOVB         R12, found+48(FP)
 	VZEROUPPER
 	RET

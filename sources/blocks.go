@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"runtime/debug"
 	"strings"
 	"unsafe"
 )
@@ -31,7 +32,11 @@ func SplitLine(text string) Line {
 
 // ReadFileBlocks iterates over the same lines as ReadFile, as Blocks. A Block
 // and all strings in it are valid until the next but one is asked for, so that
-// one can be read while the one before is still looked at.
+// one can be read while the one before is still looked at; the last Block is
+// empty. If the file is truncated meanwhile that is an error, the last
+// thing given, but whoever looks at a part that is gone has a fault: in the
+// goroutine that iterates it is a panic, and in every other that looks at Blocks
+// it must be made one too (debug.SetPanicOnFault).
 func ReadFileBlocks(path string) iter.Seq2[Block, error] {
 	return func(yield func(Block, error) bool) {
 		f, err := os.Open(path)
@@ -44,13 +49,7 @@ func ReadFileBlocks(path string) iter.Seq2[Block, error] {
 			yield(Block{}, fmt.Errorf("%s is a directory: name the files in it, such as %s/*.log", path, path))
 			return
 		}
-		r, err := unpack(f)
-		if err != nil {
-			yield(Block{}, fmt.Errorf("reading %s: %w", path, err))
-			return
-		}
-		b := blocks{r: r, buf: make([]byte, chunkBytes), spare: make([]byte, chunkBytes), frames: true}
-		b.run(func(b Block, err error) bool {
+		readBlocks(f, func(b Block, err error) bool {
 			if err != nil {
 				err = fmt.Errorf("reading %s: %w", path, err)
 			}
@@ -59,11 +58,39 @@ func ReadFileBlocks(path string) iter.Seq2[Block, error] {
 	}
 }
 
+// readBlocks maps what can be mapped of f and reads the rest.
+func readBlocks(f *os.File, yield func(Block, error) bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	m := newMapped(f)
+	if m != nil {
+		defer m.close()
+		if !m.run(yield) {
+			return
+		}
+		if _, err := f.Seek(m.done, io.SeekStart); err != nil {
+			yield(Block{}, err)
+			return
+		}
+	}
+	var r io.Reader = f
+	if m == nil {
+		var err error
+		if r, err = unpack(f); err != nil {
+			yield(Block{}, err)
+			return
+		}
+	}
+	b := newBlocks(r)
+	b.frames = m == nil
+	if b.run(yield) {
+		yield(Block{}, nil)
+	}
+}
+
 // ReadBlocks iterates over the same lines as Read, as Blocks.
 func ReadBlocks(r io.Reader) iter.Seq2[Block, error] {
 	return func(yield func(Block, error) bool) {
-		b := blocks{r: r, buf: make([]byte, chunkBytes), spare: make([]byte, chunkBytes)}
-		b.run(yield)
+		newBlocks(r).run(yield)
 	}
 }
 
@@ -81,23 +108,30 @@ type blocks struct {
 	split  *pieces
 }
 
-func (b *blocks) run(yield func(Block, error) bool) {
+func newBlocks(r io.Reader) *blocks {
+	return &blocks{r: r, buf: make([]byte, chunkBytes), spare: make([]byte, chunkBytes)}
+}
+
+// run yields the lines to the end of the stream; false when that was an error,
+// or no more are wanted.
+func (b *blocks) run(yield func(Block, error) bool) bool {
 	for {
 		n, err := b.r.Read(b.buf[b.n:])
 		b.n += n
 		if n > 0 && !b.give(yield) {
-			return
+			return false
 		}
 		if err == nil {
 			continue
 		}
 		if line, ok := b.rest(); ok && !yield(Block{Lines: b.unframe([]Line{line})}, nil) {
-			return
+			return false
 		}
 		if !errors.Is(err, io.EOF) {
 			yield(Block{}, err)
+			return false
 		}
-		return
+		return true
 	}
 }
 

@@ -33,7 +33,7 @@ func TestBlocksAreTheSameLines(t *testing.T) {
 		}
 		many.WriteByte('\n')
 	}
-	texts = append(texts, many.String())
+	texts = append(texts, many.String(), strings.Repeat("some\n"+long(500)+"\n", mapBytes/200), "a\n"+long(mapBytes-10)+"\n"+long(mapBytes+10)+"\nb\nc\n")
 	for i, text := range texts {
 		path := filepath.Join(t.TempDir(), "log")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

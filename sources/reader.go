@@ -107,15 +107,19 @@ func ReadFile(path string) iter.Seq2[Batch, error] {
 // unpack returns the text in r, whether it is compressed by gzip or not.
 func unpack(r io.Reader) (io.Reader, error) {
 	br := bufio.NewReaderSize(r, 64<<10)
-	magic, err := br.Peek(2)
+	begin, err := br.Peek(2)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) { // RFC 1952, 2.3.1: ID1, ID2
+	if !isGzip(begin) {
 		return br, nil
 	}
 	return gzip.NewReader(br)
 }
+
+// isGzip tells whether a file that begins so is compressed by gzip (RFC 1952,
+// 2.3.1: ID1, ID2).
+func isGzip(begin []byte) bool { return bytes.HasPrefix(begin, []byte{0x1f, 0x8b}) }
 
 // Read iterates over the lines of r until its end, batch by batch: what one
 // Read gave is one batch (more than one when it exceeds MaxBatchLines). Source

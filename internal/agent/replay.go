@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,8 @@ type Capture struct {
 	// Written is when the log was last written: the time of lines that have
 	// none, on a stream that has had none.
 	Written time.Time
+
+	size int64 // of the file when it was opened, in bytes
 }
 
 // OpenCapture opens the file at path, or stdin for "-".
@@ -37,7 +40,7 @@ func OpenCapture(path string, stdin io.Reader, now time.Time) (Capture, error) {
 	if info.IsDir() {
 		return Capture{}, fmt.Errorf("%s is a directory: name the log files in it", path)
 	}
-	return Capture{Name: path, Blocks: sources.ReadFileBlocks(path), Written: info.ModTime()}, nil
+	return Capture{Name: path, Blocks: sources.ReadFileBlocks(path), Written: info.ModTime(), size: info.Size()}, nil
 }
 
 // Summary is the end of a replay.
@@ -56,9 +59,16 @@ type Summary struct {
 // Replay judges captured logs on their own time, as one stream in the order of
 // their times: the same lines always give the same decisions, in log time and
 // at one time by host. It reads nothing but the captures and changes nothing.
-func Replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jail.Decision) error) (Summary, error) {
+func Replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jail.Decision) error) (sum Summary, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see sources.ReadFileBlocks
+	defer func() {
+		if panicked := recover(); isFault(panicked) {
+			err = faultError(captures)
+		} else if panicked != nil {
+			panic(panicked)
+		}
+	}()
 	var (
-		sum   Summary
 		hosts = newHostSet()
 		out   = ordered{emit: emit}
 	)
@@ -66,7 +76,7 @@ func Replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jai
 	for i, c := range captures {
 		lanes[i] = &lane{capture: c, reader: reader{parser: p, scanner: parser.NewScanner(p), last: c.Written}}
 	}
-	err := merge(lanes, func(events []parser.Event) error {
+	err = merge(lanes, func(events []parser.Event) error {
 		for i := range events {
 			hosts.add(events[i].Host)
 		}

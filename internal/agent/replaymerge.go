@@ -10,15 +10,22 @@ import (
 )
 
 // ahead iterates over what seq gives while another processor, if there is one,
-// makes the next of it. seq runs as it would without: one element after another.
+// makes the next of it. seq runs as it would without: one element after another,
+// and a fault in it is a panic here.
 func ahead[T any](seq iter.Seq[T]) iter.Seq[T] {
 	if runtime.GOMAXPROCS(0) == 1 {
 		return seq
 	}
 	return func(yield func(T) bool) {
 		made, enough := make(chan T), make(chan struct{})
+		var failed any // set before made is closed
 		go func() {
 			defer close(made)
+			defer func() {
+				if failed = recover(); failed != nil && !isFault(failed) {
+					panic(failed)
+				}
+			}()
 			for v := range seq {
 				select {
 				case made <- v:
@@ -34,6 +41,9 @@ func ahead[T any](seq iter.Seq[T]) iter.Seq[T] {
 				}
 				return
 			}
+		}
+		if failed != nil {
+			panic(failed)
 		}
 	}
 }
