@@ -1,19 +1,77 @@
 package parser
 
 import (
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
 )
 
+func needAVX2(t *testing.T) {
+	t.Helper()
+	if haveTeddy {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("CI needs a processor with AVX2 to test what most users have")
+	}
+	t.Skip("this processor has no AVX2")
+}
+
+// A scan stops at the first place where all nibbles are in one bucket, else
+// not before its reach, and counts the newlines on its way.
+func TestTeddyScans(t *testing.T) {
+	needAVX2(t)
+	td := newTeddy([]string{"needle", "pinpoint", "haystack", "straw_"})
+	r := rand.New(rand.NewPCG(13, 14))
+	const letters = "\nneedlepinpoint\x80\xff xyz"
+	stopped, ended := 0, 0
+	for range 20_000 {
+		b := make([]byte, teddyMin+r.IntN(1+r.IntN(3*teddyReach)))
+		for i := range b {
+			b[i] = letters[r.IntN(4+r.IntN(len(letters)-3))]
+		}
+		if r.IntN(2) == 0 { // rarely anything to stop at
+			b = []byte(strings.ReplaceAll(string(b), "n", "\n"))
+		}
+		s, from := string(b), r.IntN(len(b)+1)
+		at, newlines, found := teddyScan(&td.masks, s, from)
+		want := from
+		for want < len(s)-printLen+1 && !td.mayStand(s, want) {
+			want++
+		}
+		switch {
+		case found && at != want, !found && at > max(want, from), !found && at < min(len(s)-printLen+1, from+teddyReach):
+			t.Fatalf("from %d of %d: found %v at %d, is at %d", from, len(s), found, at, want)
+		case newlines != strings.Count(s[from:at], "\n"):
+			t.Fatalf("from %d of %d to %d: %d newlines, are %d", from, len(s), at, newlines, strings.Count(s[from:at], "\n"))
+		case found:
+			stopped++
+		default:
+			ended++
+		}
+	}
+	if stopped < 1000 || ended < 1000 {
+		t.Errorf("%d scans stopped, %d ended: too one-sided to show anything", stopped, ended)
+	}
+}
+
+// mayStand tells whether all eight nibbles at at may belong to one bucket.
+func (t *teddy) mayStand(s string, at int) bool {
+	maybe := uint8(0xff)
+	for k := range printLen {
+		if c := s[at+k]; c < 0x80 {
+			maybe &= t.masks[2*k][c&15] & t.masks[2*k+1][c>>4]
+		} else {
+			maybe = 0
+		}
+	}
+	return maybe != 0
+}
+
 // A search begun anywhere gives the first place there.
 func TestTeddyFinds(t *testing.T) {
-	if !haveTeddy {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CI needs a processor with AVX2 to test what most users have")
-		}
-		t.Skip("this processor has no AVX2")
-	}
+	needAVX2(t)
 	td := newTeddy([]string{"needle", "pinpoint"})
 	for length := teddyMin; length < 120; length++ {
 		for at := range length - 6 + 1 {
