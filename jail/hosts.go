@@ -32,18 +32,17 @@ type host struct {
 // How a host's state is put together. The level is its failures as eighths of
 // what is a ban, at its last event; held says that the guard holds its ban back.
 const (
-	levels      = 8
-	stateHeld   = levels
-	stateShift  = 4
-	manyTrans   = 1 << (8 - stateShift)
-	lowestState = stateHeld - 1
+	levels         = 8
+	stateLevel     = levels - 1 // the bits of the level
+	stateHeld      = levels
+	transportShift = 4
 )
 
 // All transports fit beside level and held.
-var _ [manyTrans - len(transports)]struct{}
+var _ [1<<(8-transportShift) - len(transports)]struct{}
 
-func (h *host) level() uint8     { return h.state & lowestState }
-func (h *host) setLevel(l uint8) { h.state = h.state&^lowestState | l }
+func (h *host) level() uint8     { return h.state & stateLevel }
+func (h *host) setLevel(l uint8) { h.state = h.state&^stateLevel | l }
 func (h *host) held() bool       { return h.state&stateHeld != 0 }
 
 func (h *host) setHeld(held bool) {
@@ -55,12 +54,12 @@ func (h *host) setHeld(held bool) {
 
 // first is the oldest line.
 func (h *host) first() entry {
-	return entry{at: h.at, weight: h.weight, peer: h.peer, rule: h.rule, port: h.port, transport: h.state >> stateShift}
+	return entry{at: h.at, weight: h.weight, peer: h.peer, rule: h.rule, port: h.port, transport: h.state >> transportShift}
 }
 
 func (h *host) setFirst(e entry) {
 	h.at, h.weight, h.peer, h.rule, h.port = e.at, e.weight, e.peer, e.rule, e.port
-	h.state = h.state&(1<<stateShift-1) | e.transport<<stateShift
+	h.state = h.state&(stateLevel|stateHeld) | e.transport<<transportShift
 }
 
 const (

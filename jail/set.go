@@ -34,7 +34,7 @@ type Set struct {
 	// nextEnd is at or before the first end of a ban.
 	nextEnd instant
 	hosts   hosts
-	marks   slab[*ban]
+	marks   slab[*ban] // see mark.go
 	// next are events made ready, places theirs; both are used again.
 	next   [ahead]sighting
 	places []place
