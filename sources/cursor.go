@@ -72,7 +72,7 @@ func parseFileCursor(text string) (fileCursor, error) {
 // for every batch carries the entries of all files.
 func (g *generation) encode(path string, split *pieces) []byte {
 	if g.encoded == nil || g.encodedFor != path || split != nil || g.at.Load() == 0 {
-		e := fileEntry{Path: path, Dev: g.id.dev, Ino: g.id.ino, First: g.first, Tail: g.tail, At: g.at.Load(), After: g.after.Load()}
+		e := fileEntry{Path: path, Dev: g.id.dev, Ino: g.id.ino, First: g.begins(), Tail: g.tail, At: g.at.Load(), After: g.after.Load()}
 		e.Empty = g.pos == 0 && g.size() == 0
 		if split != nil {
 			e.Split = *split

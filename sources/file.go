@@ -158,6 +158,29 @@ func (f *File) current() []*chain {
 	return f.chains
 }
 
+// open returns all files that are open.
+func (f *File) open() map[fileID]*generation {
+	ids := map[fileID]*generation{}
+	for _, c := range f.current() {
+		for _, g := range c.gens {
+			ids[g.id] = g
+		}
+	}
+	return ids
+}
+
+// firstOf returns the fingerprint of the first line of a generation of path; ""
+// if it was retired meanwhile.
+func (f *File) firstOf(path string, g *generation) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	open := slices.ContainsFunc(f.chains, func(c *chain) bool { return c.path == path && slices.Contains(c.gens, g) })
+	if !open || g.archive != nil {
+		return ""
+	}
+	return firstLine(g.fd)
+}
+
 // extend adds generations to the end of the chain of path, or before its last
 // one if they are older than it.
 func (f *File) extend(path string, gens []*generation, older bool) {

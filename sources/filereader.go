@@ -146,27 +146,43 @@ func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) err
 	r.f.update(func(s *Stats) { s.Truncations++ })
 	r.f.opts.Log.Debug("file emptied", "path", c.path, "read", g.pos)
 	known := g.known() // a copy of g has g's first line
-	all := listRotated(c.path, known...)
-	p := place{id: g.id, first: g.first, tail: fingerprint(g.recent), at: g.pos}
-	for i, file := range all {
-		cp := p.open(file, false)
-		if cp == nil {
-			continue
-		}
+	p := place{id: g.id, first: g.begins(), tail: fingerprint(g.recent), at: g.pos}
+	var cp *generation
+	var after *mark
+	o := steadily(c.path, func(s shelf) (o opened) {
+		all := s.ordered(known)
+		after = newestMark(all)
+		cp, o = r.copied(g, p, all)
+		return o
+	})
+	if cp != nil {
+		missed := o.gens[1:]
 		err := r.drain(ctx, c.path, g, cp)
 		cp.close()
 		if err != nil {
 			return err
 		}
-		if missed := r.l.openWhole(*newestMark(all[:i+1]), newerThan(all, i), firstLine(g.fd), r.ids()); len(missed) > 0 {
+		if len(missed) > 0 {
 			missed[0].lines, g.lines = g.lines, splitter{broken: true}
 			missed[0].lines.broken = missed[0].lines.length > 0
 			r.f.extend(c.path, missed, true)
 		}
-		break
 	}
-	g.restart(newestMark(listRotated(c.path, known...)))
+	g.restart(after)
 	return nil
+}
+
+// copied opens the copy of g that was made before g was emptied, behind what was
+// read of g, and those that were made after it.
+func (r *fileReader) copied(g *generation, p place, all []rotated) (cp *generation, o opened) {
+	for i, file := range all {
+		if cp = p.open(file, false); cp != nil {
+			o.gens = []*generation{cp}
+			o.whole(*newestMark(all[:i+1]), newerThan(all, i), g, r.f.open())
+			return cp, o
+		}
+	}
+	return nil, o
 }
 
 // open opens a rotated file behind the place if it is the one meant.
@@ -189,17 +205,6 @@ func (r *fileReader) drain(ctx context.Context, path string, g, cp *generation) 
 		}
 		cp.advance(data)
 	}
-}
-
-// ids returns all files that are open.
-func (r *fileReader) ids() map[fileID]*generation {
-	ids := map[fileID]*generation{}
-	for _, c := range r.f.current() {
-		for _, g := range c.gens {
-			ids[g.id] = g
-		}
-	}
-	return ids
 }
 
 // retireOld closes the files of which nothing more is expected. It is called

@@ -21,6 +21,8 @@ type follower struct {
 	done   chan error
 	lines  []Line
 	cursor string
+	// first is the cursor of the batch that says where reading began.
+	first  string
 	killed bool
 }
 
@@ -40,7 +42,7 @@ func run(t *testing.T, src *File) *follower {
 	f := &follower{t: t, src: src, out: make(chan Batch), cancel: cancel, done: make(chan error, 1)}
 	go func() { f.done <- src.Run(ctx, f.out) }()
 	t.Cleanup(f.stop)
-	f.next() // the first batch says where reading began
+	f.first = f.next().Cursor
 	return f
 }
 

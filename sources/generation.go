@@ -47,9 +47,11 @@ type generation struct {
 	pos int64
 	// recent holds the last bytes before pos, at most recentBytes.
 	recent []byte
-	// first and tail are the fingerprints of the first line and of the bytes
-	// before at.
-	first, tail string
+	// first is the fingerprint of the first line, nil while nothing was read. The
+	// lookout reads it too.
+	first atomic.Pointer[string]
+	// tail is the fingerprint of the bytes before at.
+	tail string
 	// after is the newest file rotated away from the path when this one was
 	// begun. The lookout reads it too.
 	after atomic.Pointer[mark]
@@ -97,10 +99,19 @@ func (g *generation) known() (known []mark) {
 	if m := g.after.Load(); m != nil {
 		known = append(known, *m)
 	}
-	if g.first != "" {
-		known = append(known, mark{Ino: g.id.ino, First: g.first})
+	if first := g.begins(); first != "" {
+		known = append(known, mark{Ino: g.id.ino, First: first})
 	}
 	return known
+}
+
+// begins returns the fingerprint of the first line, as it was when it was read;
+// "" while nothing was.
+func (g *generation) begins() string {
+	if first := g.first.Load(); first != nil {
+		return *first
+	}
+	return ""
 }
 
 func (g *generation) close() {
@@ -186,8 +197,9 @@ func (g *generation) advance(data []byte) {
 func (g *generation) passed(at int64, before []byte) {
 	g.at.Store(at)
 	g.tail = fingerprint(before)
-	if g.first == "" && g.archive == nil {
-		g.first = firstLine(g.fd)
+	if g.begins() == "" && g.archive == nil {
+		first := firstLine(g.fd)
+		g.first.Store(&first)
 	}
 	g.encoded = nil
 }
@@ -197,8 +209,9 @@ func (g *generation) passed(at int64, before []byte) {
 // between may be lost: it is Cut.
 func (g *generation) restart(after *mark) {
 	g.after.Store(after)
-	g.pos, g.recent, g.first, g.tail, g.encoded, g.hole = 0, nil, "", "", nil, true
+	g.pos, g.recent, g.tail, g.encoded, g.hole = 0, nil, "", nil, true
 	g.at.Store(0)
+	g.first.Store(nil)
 	g.lines.broken = g.lines.length > 0
 	g.dirty.Store(true)
 }

@@ -106,31 +106,6 @@ func (l *lookout) allDirty() {
 	}
 }
 
-// openWhole opens rotated files, the next ones after the one with that mark, at
-// their beginnings, but for those that are open already and for copies of the
-// present file (by its first line).
-func (l *lookout) openWhole(after mark, files []rotated, present string, known map[fileID]*generation) []*generation {
-	var gens []*generation
-	for _, r := range files {
-		g, err := r.open()
-		if err != nil {
-			l.f.lost("a rotated file can't be read: " + explainOpen(r.path, err).Error())
-			continue
-		}
-		mine := after
-		if g.first != "" {
-			after = mark{Ino: g.id.ino, First: g.first}
-		}
-		if known[g.id] != nil || (g.first != "" && g.first == present) {
-			g.close()
-			continue
-		}
-		g.after.Store(&mine)
-		gens = append(gens, g)
-	}
-	return gens
-}
-
 // lost notes that lines were not read, or may not have been.
 func (f *File) lost(text string) {
 	if f.problem(text) {

@@ -41,60 +41,108 @@ func (f *File) wants(path string) bool {
 	})
 }
 
-// resumePath opens the generations of one path, old to new.
+// resumePath opens the generations of one path, old to new, the present file
+// with them: what is at path when the scan comes to it may be the next one.
 func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
-	var known []mark
+	var marks []mark
 	for _, e := range entries {
 		if e.After != nil {
-			known = append(known, *e.After)
+			marks = append(marks, *e.After)
 		}
 		if e.First != "" {
-			known = append(known, mark{Ino: e.Ino, First: e.First})
+			marks = append(marks, mark{Ino: e.Ino, First: e.First})
 		}
 	}
-	all := listRotated(path, known...)
-	found := make([]*generation, len(all)+1) // in the order of all, then path itself
-	var unread []rotated
+	o := steadily(path, func(s shelf) opened {
+		all := s.ordered(marks)
+		r := &resumption{path: path, all: all, found: make([]*generation, len(all)+1), open: l.f.open()}
+		r.take(entries)
+		r.merge(s.present)
+		return r.opened
+	})
+	for _, text := range o.lost {
+		l.f.lost(text)
+	}
+	return o.gens
+}
+
+// resumption looks for what a cursor names of one path.
+type resumption struct {
+	path string
+	all  []rotated
+	// found are what the cursor names, in the order of all, then path itself.
+	found []*generation
+	// unread are those of all of which nothing was read.
+	unread []rotated
+	// open are the files that are, those of other paths too.
+	open map[fileID]*generation
+	opened
+}
+
+// take looks for the files of the entries.
+func (r *resumption) take(entries []fileEntry) {
 	begun := 1 + lastBegun(entries)
 	for k, e := range entries {
 		last := k == len(entries)-1
-		if k >= begun && e.After != nil && (last || !e.Empty) {
+		switch {
+		case k >= begun && e.After != nil && (last || !e.Empty):
 			// Nothing had been read of it and those after it, so nothing tells
 			// them from others, not even the inode, which may be another file's
 			// by now. What tells is only what had been rotated away by then.
-			unread = newerThanMark(all, *e.After)
-			break
-		}
-		i, g := locate(e.place(), path, all)
-		if e.At == 0 {
-			// An empty file that was rotated away, and may still be written to.
-			// What has its inode may be another one: surely so if it is the
-			// present file, or stands where one was found by its content.
-			if g != nil && (i == len(all) || found[i] != nil) {
-				g.close()
-			} else if g != nil {
-				g.after.Store(e.After)
-				found[i] = g
-			}
-			continue
-		}
-		if g == nil {
-			l.reportLost(path, e)
-			if e.After != nil {
-				unread = newerThanMark(all, *e.After)
-			}
-			continue
-		}
-		if found[i] != nil {
-			found[i].close() // taken for an empty one
-		}
-		g.after.Store(e.After)
-		found[i], unread = g, nil
-		if i < len(all) {
-			unread = newerThan(all, i)
+			r.newer(e)
+			return
+		case e.At == 0:
+			r.empty(e)
+		default:
+			r.begun(e)
 		}
 	}
-	return l.merge(path, all, found, unread)
+}
+
+// newer takes what was rotated away after the mark of an entry for unread.
+func (r *resumption) newer(e fileEntry) {
+	var gone bool
+	r.unread, gone = newerThanMark(r.all, *e.After)
+	// The oldest one that is left may well be that of the entry.
+	if gone && e.At == 0 && len(r.unread) > 0 && r.unread[0].id != e.place().id {
+		r.tellGone(r.path)
+	}
+}
+
+// empty takes an empty file that was rotated away, and may still be written to.
+// What has its inode may be another one: surely so if it is the present file, or
+// stands where one was found by its content.
+func (r *resumption) empty(e fileEntry) {
+	i, g := locate(e.place(), r.path, r.all)
+	switch {
+	case g == nil:
+	case i == len(r.all) || r.found[i] != nil:
+		g.close()
+	default:
+		g.after.Store(e.After)
+		r.found[i] = g
+	}
+}
+
+// begun takes a file that was read up to some byte.
+func (r *resumption) begun(e fileEntry) {
+	i, g := locate(e.place(), r.path, r.all)
+	if g == nil {
+		r.lost = append(r.lost, "the position in "+r.path+" is lost: the file that was read up to byte "+
+			strconv.FormatInt(e.At, 10)+" is gone, and so is what was written to it since; "+r.path+" is read from its beginning")
+		if e.After != nil {
+			r.newer(e)
+		}
+		return
+	}
+	if r.found[i] != nil {
+		r.found[i].close() // taken for an empty one
+	}
+	g.after.Store(e.After)
+	r.found[i], r.unread = g, nil
+	if i < len(r.all) {
+		r.unread = newerThan(r.all, i)
+	}
 }
 
 // lastBegun returns the index of the last file of which something was read; -1
@@ -108,29 +156,36 @@ func lastBegun(entries []fileEntry) int {
 	return -1
 }
 
-// merge puts the files that were found in the cursor and those that nothing was
-// read of in order.
-func (l *lookout) merge(path string, all []rotated, found []*generation, unread []rotated) []*generation {
-	known := map[fileID]*generation{}
-	for _, g := range found {
+// merge puts the files that were found and those that nothing was read of in
+// order, and last the present one.
+func (r *resumption) merge(present fileID) {
+	for _, g := range r.found {
 		if g != nil {
-			known[g.id] = g
+			r.open[g.id] = g
 		}
 	}
-	present := ""
-	if g, err := openGeneration(path); err == nil {
-		present = firstLine(g.fd)
-		g.close()
-	}
-	for _, r := range unread {
-		i := slices.Index(all, r)
-		if gens := l.openWhole(*newestMark(all[:i]), []rotated{r}, present, known); len(gens) > 0 && found[i] == nil {
-			found[i] = gens[0]
-		} else if len(gens) > 0 {
-			gens[0].close()
+	last := &r.found[len(r.all)]
+	if *last == nil && r.open[present] == nil {
+		// What keeps it from being read is told by the scan.
+		if g, err := openGeneration(r.path); err == nil {
+			g.after.Store(newestMark(r.all))
+			*last = g
 		}
 	}
-	return slices.DeleteFunc(found, func(g *generation) bool { return g == nil })
+	for _, file := range r.unread {
+		i := slices.Index(r.all, file)
+		o := opened{}
+		o.whole(*newestMark(r.all[:i]), []rotated{file}, *last, r.open)
+		r.lost = append(r.lost, o.lost...)
+		switch {
+		case len(o.gens) == 0:
+		case r.found[i] == nil:
+			r.found[i] = o.gens[0]
+		default:
+			o.gens[0].close()
+		}
+	}
+	r.gens = slices.DeleteFunc(r.found, func(g *generation) bool { return g == nil })
 }
 
 // locate finds the file in which reading stopped: the one with its inode if it
@@ -158,9 +213,4 @@ func locate(p place, path string, all []rotated) (int, *generation) {
 		}
 	}
 	return 0, nil
-}
-
-func (l *lookout) reportLost(path string, e fileEntry) {
-	l.f.lost("the position in " + path + " is lost: the file that was read up to byte " +
-		strconv.FormatInt(e.At, 10) + " is gone, and so is what was written to it since; " + path + " is read from its beginning")
 }

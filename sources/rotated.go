@@ -18,6 +18,8 @@ import (
 // (lumberjack), 0.log.20260101-120000 (kubelet).
 type rotated struct {
 	path string
+	// id is the file that had the name when it was listed.
+	id fileID
 	// order sorts from old to new within one naming scheme.
 	order string
 	// packed is set for a compressed file.
@@ -72,31 +74,6 @@ func atoi(digits string) (n int) {
 		n = n*10 + int(d-'0')
 	}
 	return n
-}
-
-// listRotated returns the files rotated away from the log at path, old to new
-// as far as their names tell; known are some of them, or of what was, old to
-// new, by which orient knows better. If path is a symbolic link, they stand
-// beside what it points at.
-func listRotated(path string, known ...mark) []rotated {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	dir, base := filepath.Split(path)
-	entries, err := os.ReadDir(filepath.Clean(dir))
-	if err != nil {
-		return nil // nothing to be found there; the log itself reports it
-	}
-	var all []rotated
-	for _, e := range entries {
-		if r, ok := rotatedFrom(base, e.Name()); ok {
-			r.path = filepath.Join(dir, e.Name())
-			all = append(all, r)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b rotated) int { return strings.Compare(a.order, b.order) })
-	orient(all, known)
-	return all
 }
 
 // orient turns the numbered files of all round where the numbers count up: most
@@ -188,7 +165,7 @@ func (r rotated) mark() (mark, error) {
 		return mark{}, err
 	}
 	defer g.close()
-	return mark{Ino: g.id.ino, First: g.first}, nil
+	return mark{Ino: g.id.ino, First: g.begins()}, nil
 }
 
 // open opens a rotated file at its beginning.
@@ -198,23 +175,24 @@ func (r rotated) open() (*generation, error) {
 	}
 	g, err := openGeneration(r.path)
 	if err == nil {
-		g.first = firstLine(g.fd)
+		first := firstLine(g.fd)
+		g.first.Store(&first)
 	}
 	return g, err
 }
 
 // newerThanMark returns those of all that were rotated away after the one with
 // mark m, whatever it is called and however it is packed now. If it is gone, so
-// are all that were older, and the rest is newer.
-func newerThanMark(all []rotated, m mark) []rotated {
+// are all that were older, and the rest is newer; gone says so.
+func newerThanMark(all []rotated, m mark) (newer []rotated, gone bool) {
 	if m == (mark{}) {
-		return all
+		return all, false
 	}
 	i := indexOf(all, m)
 	if i < 0 {
-		return all
+		return all, true
 	}
-	return newerThan(all, i)
+	return newerThan(all, i), false
 }
 
 // place is where reading stopped: the content to look for.
@@ -232,9 +210,19 @@ func (p place) fits(g *generation) bool {
 	if p.first != "" && firstLine(g.fd) != p.first {
 		return false
 	}
-	before := make([]byte, min(p.at, recentBytes))
-	n, err := pread(g.fd, before, p.at-int64(len(before)))
-	return err == nil && n == len(before) && fingerprint(before) == p.tail
+	tail := tailBefore(g.fd, p.at)
+	return tail != "" && tail == p.tail
+}
+
+// tailBefore returns the fingerprint of the last bytes before offset at; "" if
+// the file does not reach that far.
+func tailBefore(fd int, at int64) string {
+	before := make([]byte, min(at, recentBytes))
+	n, err := pread(fd, before, at-int64(len(before)))
+	if err != nil || n < len(before) {
+		return ""
+	}
+	return fingerprint(before)
 }
 
 // openPlain opens a rotated file if it is the one meant: by inode and content,
@@ -261,7 +249,7 @@ func (p place) openPacked(path string) *generation {
 	if err != nil {
 		return nil
 	}
-	if g.first != p.first && p.first != "" || g.skipTo(p) != nil {
+	if g.begins() != p.first && p.first != "" || g.skipTo(p) != nil {
 		g.close()
 		return nil
 	}
@@ -298,8 +286,9 @@ func openArchive(path string) (*generation, error) {
 	g := &generation{
 		fd:      -1,
 		archive: gzipFile{io.MultiReader(bytes.NewReader(head), z), f},
-		first:   firstLineOf(head),
 	}
+	first := firstLineOf(head)
+	g.first.Store(&first)
 	if info, err := f.Stat(); err == nil {
 		g.id = idOf(info)
 	}

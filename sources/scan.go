@@ -106,17 +106,20 @@ func (s *scan) path(path string) bool {
 		s.trouble["files"] = fmt.Sprintf("more than %d files: %s and others are not followed", maxFiles, path)
 		return true
 	}
-	g, err := openGeneration(path)
-	if err != nil {
-		s.trouble[path] = explainOpen(path, err).Error()
-		return !errors.Is(err, fs.ErrNotExist)
+	o := s.open(path, c)
+	if o.err != nil {
+		s.trouble[path] = explainOpen(path, o.err).Error()
+		return !errors.Is(o.err, fs.ErrNotExist)
 	}
+	g := o.gens[len(o.gens)-1]
 	if old := s.known[g.id]; old != nil { // renamed between stat and open
-		g.close()
+		for _, g := range o.gens {
+			g.close()
+		}
 		s.mark(old, path)
 		return true
 	}
-	s.add(path, c, g)
+	s.add(path, c, o)
 	return true
 }
 
@@ -136,64 +139,98 @@ func (s *scan) mark(g *generation, path string) {
 	}
 }
 
-// add makes g the present file of path. If files came and went between it and
-// the last one known, they are read first.
-func (s *scan) add(path string, c *chain, g *generation) {
-	gens := []*generation{g}
-	var known []mark
-	if c != nil {
-		known = knownBefore(path, c.gens[len(c.gens)-1])
-	}
+// open opens the present file of path and, before it, those that came and went
+// between it and the last one known.
+func (s *scan) open(path string, c *chain) opened {
+	return steadily(path, func(sh shelf) (o opened) {
+		g, err := openGeneration(path)
+		if err != nil {
+			return opened{err: err}
+		}
+		all := sh.rotated
+		switch {
+		case c != nil && len(c.gens) > 0:
+			last := c.gens[len(c.gens)-1]
+			all = sh.ordered(sh.knownBefore(last))
+			o = s.between(path, all, last, g)
+		case s.l.f.unwrap && (s.l.began || s.l.f.opts.Cursor != ""):
+			// A container that was made since, in a directory of its own: what was
+			// rotated away there is of it too.
+			o.whole(mark{}, all, g, s.known)
+		}
+		g.after.Store(newestMark(all))
+		o.gens = append(o.gens, g)
+		return o
+	})
+}
+
+// add follows what was opened of a path.
+func (s *scan) add(path string, c *chain, o opened) {
+	g := o.gens[len(o.gens)-1]
 	switch {
 	case c != nil && len(c.gens) > 0:
-		if s.l.began { // else resume has looked
-			gens = append(s.between(path, c, g), g)
-		}
-		s.l.f.update(func(st *Stats) { st.Rotations += uint64(len(gens)) })
-		s.l.f.opts.Log.Debug("file rotated", "path", path, "new", len(gens))
+		s.l.f.update(func(st *Stats) { st.Rotations += uint64(len(o.gens)) })
+		s.l.f.opts.Log.Debug("file rotated", "path", path, "new", len(o.gens))
 	case !s.l.began && s.l.f.opts.Cursor == "" && !s.l.f.opts.FromStart:
 		if err := g.startAtEnd(); err != nil {
 			s.trouble[path] = err.Error()
 		}
-	case s.l.f.unwrap && (s.l.began || s.l.f.opts.Cursor != ""):
-		// A container that was made since, in a directory of its own: what was
-		// rotated away there is of it too.
-		gens = append(s.l.openWhole(mark{}, listRotated(path), firstLine(g.fd), s.known), g)
 	}
-	g.after.Store(newestMark(listRotated(path, known...)))
-	for _, g := range gens {
+	for _, text := range o.lost {
+		s.l.f.lost(text)
+	}
+	for _, g := range o.gens {
 		s.l.watchFile(g)
 		s.known[g.id] = g
 	}
 	s.named[g] = true
-	s.l.f.extend(path, gens, false)
-	s.chains[path] = &chain{path: path, gens: gens}
+	s.l.f.extend(path, o.gens, false)
+	s.chains[path] = &chain{path: path, gens: o.gens}
 	s.found = true
 }
 
-// between opens the files that were rotated away from path after the last one
-// known and before g.
-func (s *scan) between(path string, c *chain, g *generation) []*generation {
-	last := c.gens[len(c.gens)-1]
-	all := listRotated(path, knownBefore(path, last)...)
-	i := slices.IndexFunc(all, func(r rotated) bool {
-		info, err := os.Stat(r.path)
-		return err == nil && idOf(info) == last.id
-	})
-	if i < 0 {
-		return nil
+// between opens those of all that were rotated away from path after the last one
+// known and before the present one.
+func (s *scan) between(path string, all []rotated, last, present *generation) (o opened) {
+	i := slices.IndexFunc(all, func(r rotated) bool { return r.id == last.id })
+	if i >= 0 {
+		o.whole(*newestMark(all[:i+1]), newerThan(all, i), present, s.known)
+		return o
 	}
-	return s.l.openWhole(*newestMark(all[:i+1]), newerThan(all, i), firstLine(g.fd), s.known)
+	// It was deleted, or has been compressed.
+	after := last.after.Load()
+	if after == nil {
+		return o
+	}
+	newer, gone := newerThanMark(all, *after)
+	own := s.ownIndex(path, newer, last)
+	if gone && own < 0 && len(newer) > 0 {
+		o.tellGone(path)
+	}
+	o.whole(*after, newer[own+1:], present, s.known)
+	return o
 }
 
-// knownBefore is what is known of the order of the files of path: what was there
-// before the last one, and that one if it was rotated away.
-func knownBefore(path string, last *generation) (known []mark) {
+// ownIndex returns where the last of files stands that holds what is, or was
+// before it was emptied, in g; -1 if there is none.
+func (s *scan) ownIndex(path string, files []rotated, g *generation) int {
+	now, was := s.l.f.firstOf(path, g), g.begins()
+	for i, r := range slices.Backward(files) {
+		if m, err := r.mark(); err == nil && m.First != "" && (m.First == now || m.First == was) {
+			return i
+		}
+	}
+	return -1
+}
+
+// knownBefore is what is known of the order of the rotated files: what was there
+// before the last one that is open, and that one if it was rotated away.
+func (s shelf) knownBefore(last *generation) (known []mark) {
 	if m := last.after.Load(); m != nil {
 		known = append(known, *m)
 	}
-	for _, r := range listRotated(path) {
-		if info, err := os.Stat(r.path); err != nil || idOf(info) != last.id {
+	for _, r := range s.rotated {
+		if r.id != last.id {
 			continue
 		}
 		if m, err := r.mark(); err == nil {

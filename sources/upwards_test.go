@@ -87,7 +87,7 @@ func TestOrient(t *testing.T) {
 		{[]mark{{}, marks[2]}, down},
 	} {
 		got := ""
-		for _, r := range listRotated(path, tt.known...) {
+		for _, r := range readShelf(path).ordered(tt.known) {
 			got += r.path[len(r.path)-1:]
 		}
 		if got != tt.want {

@@ -1,0 +1,259 @@
+package sources
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// looking is a source whose looks at the names the test calls itself.
+func looking(t *testing.T, o FileOptions) *lookout {
+	t.Helper()
+	f, err := NewFile(o)
+	must(t, err)
+	l := newLookout(f)
+	t.Cleanup(func() { l.close(); f.closeAll() })
+	return l
+}
+
+// holds checks the first lines of the files that are open, old to new.
+func (l *lookout) holds(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	for _, c := range l.f.current() {
+		for _, g := range c.gens {
+			buf := make([]byte, firstBytes)
+			n, err := 0, error(nil)
+			if g.archive != nil {
+				n, err = g.archive.Read(buf)
+			} else {
+				n, err = pread(g.fd, buf, 0)
+			}
+			must(t, err)
+			line, _, _ := strings.Cut(string(buf[:n]), "\n")
+			got = append(got, line)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("open are the files that begin with %q, want %q", got, want)
+	}
+}
+
+// rotate is what logrotate does to a log and turned files of its past.
+func rotate(t *testing.T, path string, turned int) {
+	t.Helper()
+	for i := turned; i > 0; i-- {
+		must(t, os.Rename(fmt.Sprintf("%s.%d", path, i), fmt.Sprintf("%s.%d", path, i+1)))
+	}
+	must(t, os.Rename(path, path+".1"))
+}
+
+// The log is rotated after resume has looked at its files, and before the first
+// scan: the file between, which was present then, is not passed over.
+func TestRotatedBetweenResumeAndScan(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path, "first\n")
+	cursor := readSome(t, path, 1)
+	rotate(t, path, 0)
+	appendTo(t, path, "second\n")
+	l := looking(t, FileOptions{Patterns: []string{path}, Cursor: cursor})
+	l.resume()
+	rotate(t, path, 1)
+	appendTo(t, path, "third\n")
+	l.scan()
+	l.holds(t, "first", "second", "third")
+}
+
+// Between two looks the log was rotated twice, and what was open is compressed.
+func TestRotatedTwiceAndCompressed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path+".1", "older\n")
+	appendTo(t, path, "first\n")
+	l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
+	l.scan()
+	rotate(t, path, 1)
+	appendTo(t, path, "second\n")
+	gz(t, path+".1")
+	must(t, os.Rename(path+".1.gz", path+".2.gz"))
+	must(t, os.Rename(path, path+".1"))
+	appendTo(t, path, "third\n")
+	l.scan()
+	l.holds(t, "first", "second", "third")
+	if p := l.f.Stats().Problems; len(p) > 0 {
+		t.Errorf("nothing was lost, told is %q", p)
+	}
+}
+
+// What is kept of rotated files is less than what was missed: it is told that
+// lines may be lost.
+func TestRotatedOutOfReach(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path+".1", "older\n")
+	appendTo(t, path, "first\n")
+	l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
+	l.scan()
+	for _, line := range []string{"second\n", "third\n", "fourth\n"} {
+		must(t, os.Rename(path, path+".1")) // logrotate's "rotate 1"
+		appendTo(t, path, line)
+	}
+	l.scan()
+	l.holds(t, "first", "third", "fourth")
+	if p := l.f.Stats().Problems; len(p) != 1 || !strings.Contains(p[0], "before they could be read may be gone") {
+		t.Errorf("problems: %q", p)
+	}
+}
+
+// The same while nobody looks: only the position says what was there.
+func TestResumeOutOfReach(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		lines []string
+		told  bool
+	}{
+		{"one file is kept and was not read", []string{"third\n"}, false},
+		{"one that was not read is gone", []string{"third\n", "fourth\n"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "n.log")
+			appendTo(t, path+".1", "first\n")
+			appendTo(t, path, "second\n")
+			f := follow(t, FileOptions{Patterns: []string{path}, FromStart: true})
+			f.kill() // nothing of it was taken
+			for _, line := range tt.lines {
+				must(t, os.Rename(path, path+".1"))
+				appendTo(t, path, line)
+			}
+			l := looking(t, FileOptions{Patterns: []string{path}, Cursor: f.first})
+			l.resume()
+			if p := l.f.Stats().Problems; (len(p) > 0) != tt.told {
+				t.Errorf("problems: %q", p)
+			}
+		})
+	}
+}
+
+// Logs that all begin with the same line are no copies of each other.
+func TestRotatedLogsBeginAlike(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path, "Initializing daemon...\none\n")
+	cursor := readSome(t, path, 2)
+	for i, line := range []string{"two", "three"} {
+		rotate(t, path, i)
+		appendTo(t, path, "Initializing daemon...\n"+line+"\n")
+	}
+	resume(t, path, cursor).want("Initializing daemon...", "two", "Initializing daemon...", "three")
+}
+
+// Names that change while files are opened make it begin anew.
+func TestSteadily(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path, "first\n")
+	var tries []*generation
+	o := steadily(path, func(s shelf) (o opened) {
+		if len(tries) < 3 {
+			rotate(t, path, len(tries))
+			appendTo(t, path, "more\n")
+		}
+		g, err := openGeneration(path)
+		must(t, err)
+		tries = append(tries, g)
+		return opened{gens: []*generation{g}}
+	})
+	if len(tries) != 4 || len(o.gens) != 1 || o.gens[0] != tries[3] || len(o.lost) > 0 {
+		t.Fatalf("%d tries, %+v", len(tries), o)
+	}
+	tries[3].close()
+	always := 0
+	o = steadily(path, func(shelf) (o opened) {
+		appendTo(t, fmt.Sprintf("%s.%d", path, 100+always), "x\n")
+		always++
+		return o
+	})
+	if always != steadyTries || len(o.lost) != 1 {
+		t.Errorf("%d tries, told %q", always, o.lost)
+	}
+}
+
+// TestResumeWhileRotating ends the reader again and again and lets it resume
+// while the log is rotated almost without a pause, each old file getting the next
+// number: whatever moment of a rotation a start meets, every line comes once.
+func TestResumeWhileRotating(t *testing.T) {
+	w := &rotator{t: t, path: filepath.Join(t.TempDir(), "n.log"), rand: rand.New(rand.NewPCG(1, 2))}
+	appendTo(t, w.path, "")
+	f := follow(t, FileOptions{Patterns: []string{w.path}})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.run(80)
+	}()
+	seen := map[string]int{}
+	take := func(b Batch) {
+		for _, l := range b.Lines {
+			seen[l.Text]++
+		}
+	}
+	starts := 0
+	for writing := true; writing; starts++ {
+		select {
+		case <-done:
+			writing = false
+		case b := <-f.out:
+			take(b)
+			f.cursor = b.Cursor
+		}
+		f.kill()
+		f = resume(t, w.path, f.cursor)
+	}
+	for quiet := false; len(seen) < w.n && !quiet; {
+		select {
+		case b := <-f.out:
+			take(b)
+		case <-time.After(patience):
+			quiet = true
+		}
+	}
+	f.kill()
+	for i := range w.n {
+		if text := w.text(i); seen[text] != 1 {
+			t.Fatalf("%q of %d lines came %d times in %d starts; %+v", text, w.n, seen[text], starts, f.src.Stats())
+		}
+	}
+	if starts < 5 {
+		t.Errorf("only %d starts", starts)
+	}
+}
+
+// rotator writes numbered lines to a log and rotates it.
+type rotator struct {
+	t    *testing.T
+	path string
+	rand *rand.Rand
+	n    int // lines written
+}
+
+func (w *rotator) run(rotations int) {
+	for turned := range rotations {
+		log, err := os.OpenFile(w.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		must(w.t, err)
+		w.write(log, 1+w.rand.IntN(20))
+		rotate(w.t, w.path, turned)
+		w.write(log, w.rand.IntN(3)) // its writer knows nothing of it yet
+		must(w.t, log.Close())
+		time.Sleep(time.Duration(w.rand.IntN(3)) * time.Millisecond)
+	}
+}
+
+func (w *rotator) text(i int) string { return fmt.Sprintf("line %08d", i) }
+
+func (w *rotator) write(log *os.File, lines int) {
+	for range lines {
+		_, err := fmt.Fprintln(log, w.text(w.n))
+		must(w.t, err)
+		w.n++
+	}
+}
