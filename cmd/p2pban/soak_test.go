@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -22,6 +23,9 @@ var (
 	soak     = flag.Duration("soak", 20*time.Second, "how long TestSoak disturbs the daemon")
 	soakSeed = flag.Uint64("soakseed", uint64(time.Now().UnixNano()), "what TestSoak does in which order")
 )
+
+// soakPatience bounds every wait; a daemon that is starved of CPU takes its time.
+const soakPatience = 2 * time.Minute
 
 // soakConfig bans at the third line and forgets nothing during the test.
 const soakConfig = `
@@ -47,6 +51,7 @@ func TestSoak(t *testing.T) {
 	netnstest.Require(t)
 	s := newSoak(t)
 	t.Logf("-soakseed=%d", *soakSeed)
+	s.begin()
 	for end := time.Now().Add(*soak); time.Now().Before(end); {
 		switch s.rand.IntN(40) {
 		case 0:
@@ -76,8 +81,9 @@ type soaker struct {
 	daemon *exec.Cmd
 	client *control.Client
 	log    *os.File
-	lines  map[netip.Addr]int64 // written, by host
-	turned int                  // rotations
+	// lines are those written, by host: how often the log had been rotated then.
+	lines  map[netip.Addr][]int
+	turned int // rotations
 }
 
 func newSoak(t *testing.T) *soaker {
@@ -87,14 +93,13 @@ func newSoak(t *testing.T) *soaker {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &soaker{
-		t: t, dir: dir, rand: rand.New(rand.NewPCG(*soakSeed, 0)), lines: map[netip.Addr]int64{},
+		t: t, dir: dir, rand: rand.New(rand.NewPCG(*soakSeed, 0)), lines: map[netip.Addr][]int{},
 		client: control.NewClient(filepath.Join(dir, "sock")),
 	}
 	if err := os.WriteFile(s.path("p2pban.toml"), []byte(strings.ReplaceAll(soakConfig, "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.openLog()
-	s.start()
 	t.Cleanup(func() { s.end(syscall.SIGKILL); s.nft("flush ruleset") })
 	return s
 }
@@ -109,13 +114,43 @@ func (s *soaker) openLog() {
 	s.log = f
 }
 
+// begin starts the first daemon, which knows of no log yet. What is written once
+// it has said that it is ready must be found however soon it is rotated away and
+// the daemon killed; what was written before is there when it looks.
+func (s *soaker) begin() {
+	s.write(5)
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: s.path("notify")})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer notify.Close()
+	s.start("NOTIFY_SOCKET=" + s.path("notify"))
+	if err := notify.SetReadDeadline(time.Now().Add(soakPatience)); err != nil {
+		s.t.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	for told := ""; told != "READY=1"; {
+		n, err := notify.Read(buf)
+		if err != nil {
+			s.t.Fatalf("the daemon does not get ready: %v", err)
+		}
+		told = string(buf[:n])
+	}
+	s.write(5)
+	s.rotate()
+	s.write(5)
+	s.rotate()
+	s.restart(syscall.SIGKILL)
+}
+
 // start starts the daemon: this test binary, as a script would run it.
-func (s *soaker) start() {
+func (s *soaker) start(env ...string) {
 	exe, err := exec.LookPath("p2pban") // the command of the scripts, see TestMain
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.daemon = exec.Command(exe, "run", "--config", s.path("p2pban.toml"))
+	s.daemon.Env = append(os.Environ(), env...)
 	if s.daemon.Stderr, err = os.OpenFile(s.path("daemon.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -157,7 +192,7 @@ func (s *soaker) line(host netip.Addr) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.lines[host]++
+	s.lines[host] = append(s.lines[host], s.turned)
 }
 
 // rotate is logrotate's way: each old file gets the next number, and the
@@ -172,8 +207,8 @@ func (s *soaker) rotate() {
 			s.t.Fatal(err)
 		}
 	}
-	s.turned++
 	s.write(s.rand.IntN(5))
+	s.turned++
 	s.log.Close()
 	s.openLog()
 }
@@ -195,7 +230,7 @@ func (s *soaker) answers() *control.Status {
 
 func (s *soaker) wait(what string, ok func() error) {
 	s.t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(soakPatience); ; time.Sleep(20 * time.Millisecond) {
 		err := ok()
 		if err == nil {
 			return
@@ -207,7 +242,7 @@ func (s *soaker) wait(what string, ok func() error) {
 	}
 }
 
-// settle waits until all that was written is read and the firewall is done. A
+// settle waits until all that was written is read, saved, and in the firewall. A
 // daemon that has only just begun does not know what it has yet to read, so a
 // last line, about a host of its own, says when all before it are judged.
 func (s *soaker) settle() {
@@ -222,37 +257,60 @@ func (s *soaker) settle() {
 		if src := st.Sources[0]; src.Lag != 0 || !st.Firewall.Healthy || st.Firewall.Waiting > 0 {
 			return fmt.Errorf("source %+v, firewall %+v", src, st.Firewall)
 		}
+		// Bans are listed as they are saved, which is after they are enforced.
+		if saved := len(s.banned()); saved != st.Bans {
+			return fmt.Errorf("%d of %d bans are saved", saved, st.Bans)
+		}
 		return nil
 	})
 }
 
-// compare holds the daemon and the kernel to what was written.
-func (s *soaker) compare() {
+// banned are the hosts whose bans are saved.
+func (s *soaker) banned() map[netip.Addr]bool {
 	banned := map[netip.Addr]bool{}
 	if err := s.client.Bans(s.t.Context(), "soak", func(b control.Ban) error { banned[b.Host] = true; return nil }); err != nil {
 		s.t.Fatal(err)
 	}
-	kernel, err := exec.Command("nft", "list", "table", "inet", "p2pban").Output()
+	return banned
+}
+
+// inKernel are the words of the firewall's table, the addresses that are out
+// among them.
+func (s *soaker) inKernel() map[string]bool {
+	table, err := exec.Command(netnstest.LookPath(s.t, "nft"), "list", "table", "inet", "p2pban").Output()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var total int64
-	for host, n := range s.lines {
-		total += n
-		out := strings.Contains(string(kernel), " "+host.String()+" ")
-		if want := n >= 3; banned[host] != want || out != want {
-			s.t.Errorf("%s with %d lines: banned %v, in the kernel %v", host, n, banned[host], out)
+	words := map[string]bool{}
+	for _, word := range strings.Fields(string(table)) {
+		words[word] = true
+	}
+	return words
+}
+
+// compare holds the daemon and the kernel to what was written.
+func (s *soaker) compare() {
+	banned, kernel := s.banned(), s.inKernel()
+	total := 0
+	for host, lines := range s.lines {
+		total += len(lines)
+		out := kernel[host.String()]
+		if want := len(lines) >= 3; banned[host] != want || out != want {
+			s.t.Errorf("%s with lines in files %v: banned %v, in the kernel %v", host, lines, banned[host], out)
 		}
-		if n >= 3 {
+		if len(lines) >= 3 {
 			continue
 		}
 		known, err := s.client.Host(s.t.Context(), host.String())
-		if err != nil || len(known) != 1 || known[0].Failures != n {
-			s.t.Errorf("%s with %d lines: %+v, %v", host, n, known, err)
+		if err != nil || len(known) != 1 || known[0].Failures != int64(len(lines)) {
+			s.t.Errorf("%s with lines in files %v: %+v, %v", host, lines, known, err)
 		}
 	}
 	if len(banned) == 0 || s.turned == 0 {
 		s.t.Errorf("%d bans and %d rotations: nothing was shown", len(banned), s.turned)
+	}
+	if src := s.answers().Sources[0]; src.State != "reading" {
+		s.t.Errorf("the source says %q", src.State)
 	}
 	s.t.Logf("%d lines about %d hosts, %d banned, %d rotations", total, len(s.lines), len(banned), s.turned)
 }

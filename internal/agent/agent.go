@@ -170,11 +170,8 @@ func (a *agent) run(ctx context.Context, l net.Listener) error {
 		})
 	}
 	group.Go(func() error { return a.reloads(ctx) })
-	a.log.Info("watching", "bans", len(a.engine.listBans()), "sources", len(a.engine.sources), "jails", len(a.engine.jails.Jails()), "config", a.engine.configName())
 	// The engine begins last: from here on only its goroutine may look into it.
 	group.Go(func() error { return a.engine.Run(ctx) })
-	// systemd ignores it where the unit is not of Type=notify.
-	daemon.SdNotify(false, daemon.SdNotifyReady)
 	err := group.Wait()
 	daemon.SdNotify(false, daemon.SdNotifyStopping)
 	return err

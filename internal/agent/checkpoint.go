@@ -82,10 +82,10 @@ func (e *engine) takeCheckpoint() bool {
 }
 
 // passCheckpoint hands the checkpoint to saveCheckpoints once all that was
-// decided before it is settled: the lines of a ban that is not saved must be
-// read again by the next start.
+// decided before it is saved: the lines of a ban that is not, because the state
+// file refuses it, must be read again by the next start.
 func (e *engine) passCheckpoint() {
-	if e.waiting != nil && e.settled >= e.waitingFor {
+	if e.waiting != nil && e.settled >= e.waitingFor && len(e.unsaved) == 0 {
 		e.checkpoints <- *e.waiting // has room: there is one checkpoint at a time
 		e.waiting = nil
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"runtime"
@@ -70,6 +71,8 @@ type engine struct {
 	// caughtUp is set once every source has read what was there at the start;
 	// until then the lines alone move the clock, so that old ones are not late.
 	caughtUp bool
+	// ready is set once systemd was told that the start is over.
+	ready bool
 	// cursors says by source up to where its lines are judged.
 	cursors map[string]string
 	// checkpointDue asks for a checkpoint at the next tick.
@@ -92,6 +95,7 @@ func (e *engine) Run(ctx context.Context) error {
 	lastCheckpoint := e.now()
 	for {
 		e.answer()
+		e.becomeReady(e.now())
 		batches := e.batches
 		if len(e.pending) >= maxPending {
 			batches = nil // the log is the buffer
@@ -99,9 +103,7 @@ func (e *engine) Run(ctx context.Context) error {
 		toSave, job := e.nextSave()
 		select {
 		case <-ctx.Done():
-			// The last one is written here, so that it is there when Run returns.
-			e.flush()
-			return e.store.Checkpoint(context.WithoutCancel(ctx), e.checkpoint())
+			return e.end(context.WithoutCancel(ctx))
 		case b := <-batches:
 			e.batch(ctx, b)
 		case f := <-e.requests:
@@ -125,6 +127,17 @@ func (e *engine) Run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// end saves what is left. The last checkpoint is written here, so that it is
+// there when Run returns.
+func (e *engine) end(ctx context.Context) error {
+	e.retrySave = len(e.unsaved) > 0
+	e.flush()
+	if n := len(e.unsaved); n > 0 {
+		return fmt.Errorf("%d decisions can't be saved in %s; the next start reads their lines again", n, e.store.Path())
+	}
+	return e.store.Checkpoint(ctx, e.checkpoint())
 }
 
 // ask runs f on the engine's goroutine and waits until it has run.
@@ -167,6 +180,7 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 	if src == nil { // removed by a reload while its last batch was on the way
 		return
 	}
+	src.looked = true
 	now := e.now()
 	e.enforce(setBack(e.jails, now, e.log))
 	r := src.reader(b.Stream)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,6 +119,12 @@ func TestRefusedSave(t *testing.T) {
 	if len(e.unsaved) != 2 || len(e.pending) != 0 || len(e.alarms.active) != 1 {
 		t.Fatalf("%d unsaved, %d pending, alarms %v; want 2, 0 and one alarm", len(e.unsaved), len(e.pending), e.alarms.active)
 	}
+	if !e.takeCheckpoint() || len(e.checkpoints) != 0 {
+		t.Errorf("%d checkpoints were passed on, after which the lines of what is not saved would not be read again", len(e.checkpoints))
+	}
+	if err := e.end(t.Context()); err == nil || !strings.Contains(err.Error(), "2 decisions can't be saved") {
+		t.Errorf("the engine ended with %v", err)
+	}
 	if told := len(events); told != 3 { // two bans and an alarm
 		t.Errorf("%d events, want 3", told)
 	}
@@ -128,7 +135,7 @@ func TestRefusedSave(t *testing.T) {
 	t.Cleanup(func() { store.Close() })
 	e.store, e.retrySave = store, true
 	e.saveOne(t)
-	if got := e.savedBans(t); got != 2 || len(e.unsaved) != 0 || len(e.alarms.active) != 0 {
-		t.Errorf("%d bans saved, %d unsaved, alarms %v; want 2, 0 and none", got, len(e.unsaved), e.alarms.active)
+	if got := e.savedBans(t); got != 2 || len(e.unsaved) != 0 || len(e.alarms.active) != 0 || len(e.checkpoints) != 1 {
+		t.Errorf("%d bans saved, %d unsaved, alarms %v, %d checkpoints; want 2, 0, none and one", got, len(e.unsaved), e.alarms.active, len(e.checkpoints))
 	}
 }

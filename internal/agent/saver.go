@@ -76,7 +76,7 @@ func (e *engine) noteSaved(r saveResult) {
 
 // flush waits until everything that is pending is saved, or refused, and told.
 func (e *engine) flush() {
-	for e.saving || len(e.pending) > 0 {
+	for e.saving || len(e.pending) > 0 || e.retrySave {
 		to, job := e.nextSave()
 		select {
 		case to <- job:

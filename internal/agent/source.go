@@ -32,6 +32,7 @@ type source struct {
 	// The engine's alone:
 	streams             map[string]*reader
 	tally               Tally // of streams that were forgotten
+	looked              bool  // it has looked at its log
 	lastLine, lastEvent time.Time
 	risks               parser.Risks
 	flow                flow
