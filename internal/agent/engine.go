@@ -163,11 +163,9 @@ func send(ctx context.Context, to chan<- func(), f func()) error {
 	done := make(chan struct{})
 	select {
 	case to <- func() { f(); close(done) }:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-done:
+		// The engine has taken it and runs it now. Whoever asked must not go on
+		// beside it: f writes where he reads.
+		<-done
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -1,11 +1,13 @@
 package agent
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/p2pban/p2pban/internal/control"
@@ -68,6 +70,25 @@ func (e *engine) saveOne(t *testing.T) {
 	to <- job
 	e.handed()
 	e.noteSaved(<-e.saved)
+}
+
+// Whoever gives up while his question is answered must not read what the answer
+// writes.
+func TestAskEndsWithTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{requests: make(chan func())}
+		go func() { (<-e.requests)() }()
+		ctx, cancel := context.WithCancel(t.Context())
+		answer := 0
+		err := e.ask(ctx, func() {
+			cancel()
+			time.Sleep(time.Second)
+			answer = 1
+		})
+		if err != nil || answer != 1 {
+			t.Errorf("ask gave %v and the answer %d", err, answer)
+		}
+	})
 }
 
 // The lines before a checkpoint are not read again, so a daemon that is killed
