@@ -153,6 +153,7 @@ func (m *mover) finish(now time.Time) {
 	}}
 	d.tables = append(append(d.tables, m.sourceTables...), m.jailTables...)
 	m.firewall(d)
+	m.retract()
 	m.out.Configuration = d.toml()
 }
 
@@ -168,6 +169,20 @@ func (m *mover) firewall(d *draft) {
 	if !m.anyProtocol && len(m.protocols) > 0 {
 		slices.Sort(m.protocols)
 		t.set("protocols", array(slices.Compact(m.protocols)), "QUIC, WebTransport and WebRTC are udp: without it they stay open to a banned host.")
+	}
+}
+
+// retract takes back what was said of one jail's ports and protocols where the
+// other jails did not let it stand.
+func (m *mover) retract() {
+	for _, j := range m.out.Jails {
+		for i := range j.Items {
+			it := &j.Items[i]
+			if it.What == Taken && (it.Setting == "port" && m.allPorts || it.Setting == "protocol" && m.anyProtocol) {
+				it.What, it.Became = Dropped, ""
+				it.Why = "p2pban has one setting for all jails, and another of these names none: a banned host reaches nothing"
+			}
+		}
 	}
 }
 
@@ -197,12 +212,17 @@ func (j *move) own(option string) bool {
 // note says what became of an option.
 func (j *move) note(option, what, became, why string) {
 	v, _ := j.get(option)
-	where := ""
-	if v.file != "" {
-		where = filepath.Base(v.file)
-		if n := j.m.ini.line(j.section, option); n > 0 {
-			where = fmt.Sprintf("%s:%d", where, n)
-		}
-	}
+	where := place(v.file, j.m.ini.line(j.section, option))
 	j.items = append(j.items, Item{where, option, strings.Join(strings.Fields(v.raw), " "), what, became, why})
+}
+
+// place writes "jail.local:7", as far as it is known.
+func place(file string, line int) string {
+	switch {
+	case file == "":
+		return ""
+	case line == 0:
+		return filepath.Base(file)
+	}
+	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
 }

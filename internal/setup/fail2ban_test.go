@@ -260,6 +260,28 @@ func TestTwoJails(t *testing.T) {
 	}
 }
 
+// What one jail says of ports does not stand beside another that says nothing,
+// and what its filter leaves out is not left out here: both are told.
+func TestWhatDoesNotStand(t *testing.T) {
+	one := strings.NewReplacer(" # its file", "", "iptables-allports", "iptables-multiport").Replace(documentedJail)
+	two := strings.Replace(one, "[go-libp2p-weird-behavior-iptables]", "[quic]\nport = 4001\nprotocol = udp", 1)
+	m := takeOver(t, map[string]string{
+		"jail.local":                          one + two,
+		"filter.d/go-libp2p-peer-status.conf": strings.TrimSpace(documentedFilter(t)) + "\nignoreregex = 192\\.0\\.2\n",
+	})
+	if fw := load(t, m.Configuration).Firewall; len(fw.Ports)+len(fw.Protocols) > 0 {
+		t.Errorf("%+v", fw)
+	}
+	for _, setting := range []string{"port", "protocol"} {
+		if i := item(t, m, setting, Dropped); i.Became != "" || !strings.Contains(i.Why, "another of these names none") {
+			t.Errorf("%+v", i)
+		}
+	}
+	if i := item(t, m, "ignoreregex", Dropped); i.Value != `192\.0\.2` || !strings.HasPrefix(i.Where, "go-libp2p-peer-status.conf:") {
+		t.Errorf("%+v", i)
+	}
+}
+
 func TestNoLibp2pJail(t *testing.T) {
 	m := takeOver(t, map[string]string{"jail.conf": "[sshd]\nenabled = true\n[apache]\nenabled = false\n"})
 	if m.Configuration != "" || len(m.Jails) != 0 || !slices.Equal(m.Left, []string{"sshd"}) {

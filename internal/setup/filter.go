@@ -15,7 +15,9 @@ type filter struct {
 	commented bool
 	// regex is all its patterns, and the jail's own; match its journalmatch.
 	regex, match string
-	missing      bool
+	// ignore is what the filter's own file leaves out, and where it says so.
+	ignore, ignoreAt string
+	missing          bool
 }
 
 // filter reads the jail's filter: NAME, or NAME[option=value, …].
@@ -38,6 +40,10 @@ func (j *move) filter() filter {
 	regex, _ := x.get("Definition", "failregex")
 	match, _ := x.get("Definition", "journalmatch")
 	f.regex, f.match = f.regex+"\n"+regex.raw, match.raw
+	if ignore, ok := x.get("Definition", "ignoreregex"); ok {
+		f.ignore = strings.Join(strings.Fields(ignore.raw), " ")
+		f.ignoreAt = place(ignore.file, x.line("Definition", "ignoreregex"))
+	}
 	return f
 }
 
@@ -104,6 +110,10 @@ func (j *move) filterItems(f filter) {
 		why = "its pattern is not one of a record that the rules know; these read such a node's log. Look with `p2pban explain` whether they are what you meant. " + why
 	}
 	j.note("filter", Changed, "rules = "+array(rules), why)
+	if f.ignore != "" {
+		j.items = append(j.items, Item{f.ignoreAt, "ignoreregex", f.ignore, Dropped, "",
+			"what the filter leaves out counts here: narrow the rules, or name who is meant in ignoreip"})
+	}
 	for _, option := range []string{"failregex", "ignoreregex"} {
 		if j.own(option) {
 			j.note(option, Dropped, "", "a pattern is never taken over; p2pban's own rules are written in TOML (rulefiles)")
