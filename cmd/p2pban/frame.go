@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/p2pban/p2pban/internal/control"
 )
@@ -23,15 +24,38 @@ func (s screen) loud(text string) safe {
 	return safe("\x1b[1;31m" + printable(text) + "\x1b[0m")
 }
 
+// maxWrapped bounds the lines that a long text takes; `p2pban status` has all.
+const maxWrapped = 3
+
+// wrap breaks a text between words where a line of the screen ends.
+func (s screen) wrap(text string) []string {
+	const indent = "      "
+	var lines []string
+	for s.columns > 2*len(indent) && utf8.RuneCountInString(text) > s.columns && len(lines) < maxWrapped-1 {
+		line := string([]rune(text)[:s.columns+1])
+		at := strings.LastIndexByte(line, ' ')
+		if at <= len(indent) {
+			break // a word as long as the line
+		}
+		lines = append(lines, text[:at])
+		text = indent + text[at+1:]
+	}
+	return append(lines, text)
+}
+
 // draw writes one frame: what needs a person stands first.
 func draw(v *view, s screen) safe {
 	var b strings.Builder
 	st := v.Status
 	say(&b, "p2pban %s, up %s, %s in force  %s\n", st.Version, span(st.Now.Sub(st.Started)), plural(st.Bans, "ban"), local(st.Now))
 	for _, a := range st.Alarms {
-		say(&b, "%s\n", s.loud(fmt.Sprintf("ALARM %s (%s): %s", a.Kind, span(st.Now.Sub(a.Since)), a.What)))
+		for _, line := range s.wrap(fmt.Sprintf("ALARM %s (%s): %s", a.Kind, span(st.Now.Sub(a.Since)), a.What)) {
+			say(&b, "%s\n", s.loud(line))
+		}
 		if fix, _, _ := strings.Cut(a.Fix, "\n"); fix != "" {
-			say(&b, "      %s\n", fix)
+			for _, line := range s.wrap("      " + fix) {
+				say(&b, "%s\n", line)
+			}
 		}
 	}
 	if len(st.Alarms) == 0 {

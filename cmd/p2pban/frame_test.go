@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,26 @@ func TestFrameAlarmsFirst(t *testing.T) {
 	}
 	if loud := string(draw(alarmed(), screen{colour: true})); !strings.Contains(loud, "\x1b[1;31mALARM") || strings.Count(loud, "\x1b") != 2 {
 		t.Errorf("in colour, only the alarm is loud: %q", loud)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	const indent = "      "
+	for _, c := range []struct {
+		text    string
+		columns int
+		want    []string
+	}{
+		{"ALARM of many words", 0, []string{"ALARM of many words"}},
+		{"ALARM of many words", 19, []string{"ALARM of many words"}},
+		{"ALARM of many words", 18, []string{"ALARM of many", indent + "words"}},
+		{indent + "look at one änd another and a third", 20, []string{indent + "look at one", indent + "änd another", indent + "and a third"}},
+		{"one of three lines, which is all that it may take up", 20, []string{"one of three lines,", indent + "which is all", indent + "that it may take up"}},
+		{"ALARM x: " + strings.Repeat("y", 30), 20, []string{"ALARM x:", indent + strings.Repeat("y", 30)}},
+	} {
+		if got := (screen{columns: c.columns}).wrap(c.text); !slices.Equal(got, c.want) {
+			t.Errorf("%q in %d columns: %q, want %q", c.text, c.columns, got, c.want)
+		}
 	}
 }
 

@@ -3,8 +3,10 @@ package agent
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/p2pban/p2pban/firewall"
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/parser"
 )
@@ -57,8 +59,12 @@ func repaired(now time.Time, st control.FirewallStatus) string {
 	if st.Disturbed == nil || now.Sub(*st.Disturbed) >= repairedAlarm {
 		return ""
 	}
-	return fmt.Sprintf("somebody changed our rules in %s, which were put back (%d times since the start); the last time at %s: %s",
-		st.Backend, st.Repaired, st.Disturbed.Format(time.TimeOnly), st.Disturbance)
+	often := ""
+	if st.Repaired > 1 {
+		often = fmt.Sprintf(", %d times since the start", st.Repaired)
+	}
+	return fmt.Sprintf("at %s somebody else changed our rules in %s%s, and they were put back: %s", st.Disturbed.Format(time.TimeOnly), st.Backend, often,
+		strings.TrimPrefix(st.Disturbance, firewall.ErrGone.Error()+": "))
 }
 
 func (e *engine) watchSource(now time.Time, s *source) {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/p2pban/p2pban/internal/control"
 )
 
 // The files that speak of our metrics.
@@ -139,6 +141,28 @@ func TestDocsNameEveryAlert(t *testing.T) {
 	for _, a := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(read(t, rulesFile), -1) {
 		if !strings.Contains(docs, "`"+a[1]+"`") {
 			t.Errorf("%s does not explain the alert %s", docsFile, a[1])
+		}
+	}
+}
+
+// TestEveryAlarmIsWatched holds that each kind of alarm is explained, and has an
+// alert: by itself, or by the number that it is raised for.
+func TestEveryAlarmIsWatched(t *testing.T) {
+	numbers := map[string]string{
+		"guard": "p2pban_holding", "source": "p2pban_source_up",
+		"suppressed": "p2pban_suppressed_messages_total", "repaired": "p2pban_firewall_repaired_total",
+	}
+	docs, rules := read(t, docsFile), read(t, rulesFile)
+	for _, kind := range control.AlarmKinds {
+		if !strings.Contains(docs, "\n| "+kind+" | ") {
+			t.Errorf("%s does not explain the alarm %s", docsFile, kind)
+		}
+		by := numbers[kind]
+		if by == "" {
+			by = `p2pban_alarms\{kind=~?"[a-z|]*` + kind + `[a-z|]*"\}`
+		}
+		if !regexp.MustCompile(`expr: .*` + by).MatchString(rules) {
+			t.Errorf("%s has no alert for the alarm %s", rulesFile, kind)
 		}
 	}
 }
