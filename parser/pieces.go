@@ -54,7 +54,7 @@ func (p *Pieces) Lost() { p.lost, p.since = true, nil }
 // Scanner passed over.
 func (p *Pieces) Settle(l *Line, res *Result) {
 	nameless := false
-	if p.waiting() {
+	if p.Waiting() {
 		var rest bool
 		if rest, nameless = p.continues(p.stream(l, res)); rest {
 			res.Reject, res.Detail, res.Column = Cut, "the line continues one that its carrier split", 0
@@ -75,12 +75,14 @@ func (p *Pieces) Settle(l *Line, res *Result) {
 	}
 }
 
-func (p *Pieces) waiting() bool { return len(p.open) > 0 || p.lost }
+// Waiting tells whether a line may be the rest of an unfinished one, for which
+// Settle must be called; without it is for those that Continues.
+func (p *Pieces) Waiting() bool { return len(p.open) > 0 || p.lost }
 
 // Skip is Settle for lines, each with its newline, of which Parse would look
 // into none.
 func (p *Pieces) Skip(lines string) {
-	for p.waiting() && lines != "" {
+	for p.Waiting() && lines != "" {
 		var l Line
 		l.Text, lines, _ = strings.Cut(lines, "\n")
 		p.continues(p.stream(&l, nil))

@@ -36,6 +36,11 @@ func (s *Scanner) Parse(l Line, res *Result) {
 	}
 }
 
+// Quick is Parse for a line without a carrier's word on it that differs from
+// an earlier one in nothing but what such lines differ in; false for any other,
+// which is left to Parse. It writes ev only if the line is an event.
+func (s *Scanner) Quick(text string, ev *Event) (Reject, bool) { return s.shapes.quick(s.p, text, ev) }
+
 // Lines iterates over text, which is lines with their newlines: it gives each
 // line that Parse must see, without its newline and with 0, and each run of
 // lines that Parse would find Unrecognised after one look, with their number.

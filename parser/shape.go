@@ -23,11 +23,15 @@ type shape struct {
 	// the address in a record without a peer.
 	pre, head []byte
 	peer      bool
-	// early is by how much the stamp's wall time is ahead of UTC: the zone
-	// stands in head.
-	early time.Duration
-	tails []shapeTail
-	next  int // the tail to give up next
+	// early is by how many seconds the stamp's wall time is ahead of UTC: the
+	// zone stands in head.
+	early int64
+	// lead is pre and the minute of the last stamp read, which most lines share,
+	// and minute when that begins.
+	lead   []byte
+	minute int64
+	tails  []shapeTail
+	next   int // the tail to give up next
 }
 
 // shapeTail is what follows the address, and what the line then is.
@@ -56,71 +60,110 @@ type shapes struct {
 	list    []shape
 	next    int // the shape to give up next
 	learned int
-	minute  minute
 }
 
 // read reads a line that has a known shape into res, of which it sets what
 // Scanner.Parse promises; false for any other line.
 func (k *shapes) read(p *Parser, l *Line, res *Result) bool {
-	if l.Cut || l.Distrust != 0 || len(l.Text) >= alwaysRead {
+	if l.Cut || l.Distrust != 0 {
 		return false
+	}
+	reject, ok := k.quick(p, l.Text, &res.Event)
+	if !ok {
+		return false
+	}
+	if reject != Accepted {
+		res.Event = Event{}
+	}
+	res.Reject, res.Risk, res.Continues, res.stream = reject, 0, false, lineStream{}
+	return true
+}
+
+// quick reads a line that has a known shape into ev, which it writes only if
+// the line is an event; false for any other line.
+func (k *shapes) quick(p *Parser, text string, ev *Event) (Reject, bool) {
+	if len(text) >= alwaysRead {
+		return 0, false
 	}
 	for i := range k.list {
 		s := &k.list[i]
-		body, ok := s.after(l.Text)
+		body, ok := s.after(text)
 		if !ok {
 			continue
 		}
-		peer, addr, tail, ok := s.split(body)
+		peer, body, ok := s.cutPeer(body)
 		if !ok {
 			continue // a record without a peer begins like one with a peer
 		}
-		t := s.tail(tail)
+		addr, why := quickAddr(body)
+		if addr.len == 0 {
+			return 0, false
+		}
+		t := s.tail(body[addr.len:])
 		if t == nil {
-			return false
+			return 0, false
 		}
-		sec, nanos, ok := k.minute.read(l.Text[len(s.pre) : len(s.pre)+stampLen])
-		if !ok {
-			return false
+		sec, nanos, ok := s.time(text)
+		switch {
+		case !ok, t.reject == Accepted && why == Private && p.allowPrivate:
+			return 0, false
+		case t.reject != Accepted:
+			return t.reject, true
+		case why != Accepted:
+			return why, true
 		}
-		res.Event, res.Reject, res.Risk, res.Continues, res.stream = Event{}, t.reject, 0, false, lineStream{}
-		if t.reject != Accepted {
-			return true
-		}
-		host, why := quickHost(addr)
-		if why == Private && p.allowPrivate {
-			return false
-		}
-		if res.Reject = why; why == Accepted {
-			at := time.Unix(sec-int64(s.early/time.Second), nanos).UTC()
-			res.Event = Event{Time: at, Rule: t.rule, Host: host, Addr: addr, Peer: peer, Weight: t.weight, Text: l.Text}
-		}
-		return true
+		// One by one: a whole Event would be made elsewhere first, and copied.
+		ev.Time, ev.Rule, ev.Host = time.Unix(sec, nanos).UTC(), t.rule, addr.host
+		ev.Addr, ev.Peer, ev.Weight, ev.Text = body[:addr.len], peer, t.weight, text
+		return Accepted, true
 	}
-	return false
+	return 0, false
 }
 
-// after gives what follows the head.
+// after gives what follows the head. Whether pre stands before the stamp, time
+// sees.
 func (s *shape) after(text string) (string, bool) {
 	at := len(s.pre) + stampLen
 	end := at + len(s.head)
-	if len(text) < end || text[:len(s.pre)] != string(s.pre) || text[at:end] != string(s.head) {
+	if len(text) < end || text[end-1] != s.head[len(s.head)-1] || text[at:end] != string(s.head) {
 		return "", false
 	}
 	return text[end:], true
 }
 
+// time reads pre and the stamp of a line that has the head.
+func (s *shape) time(text string) (unix, nanos int64, ok bool) {
+	n := len(s.pre) + minuteLen
+	if text[:n] != string(s.lead) {
+		minute, ok := minuteOf(text[len(s.pre) : len(s.pre)+stampLen])
+		if !ok || text[:len(s.pre)] != string(s.pre) {
+			return 0, 0, false
+		}
+		s.lead, s.minute = append(s.lead[:0], text[:n]...), minute-s.early
+	}
+	unix, nanos, ok = secondsOf(text[n:])
+	return s.minute + unix, nanos, ok
+}
+
+// cutPeer cuts the peer id off the text after the head, up to the address.
+func (s *shape) cutPeer(body string) (peer, rest string, ok bool) {
+	if !s.peer {
+		return "", body, true
+	}
+	n := run(body, peerByte)
+	if n < minPeer || n > MaxPeer || !strings.HasPrefix(body[n:], afterID) {
+		return "", "", false
+	}
+	return body[:n], body[n+len(afterID):], true
+}
+
 // split cuts the peer id and the address off the text after the head.
 func (s *shape) split(body string) (peer, addr, tail string, ok bool) {
-	if s.peer {
-		n := run(body, peerByte)
-		if n < minPeer || n > MaxPeer || !strings.HasPrefix(body[n:], afterID) {
-			return "", "", "", false
-		}
-		peer, body = body[:n], body[n+len(afterID):]
+	if peer, body, ok = s.cutPeer(body); !ok {
+		return "", "", "", false
 	}
-	n := run(body, addrByte)
-	return peer, body[:n], body[n:], n > 0 && n <= MaxAddr && n < len(body) && body[n] == ' '
+	n := addrLen(body)
+	return peer, body[:n], body[n:], n > 0
 }
 
 func (s *shape) tail(text string) *shapeTail {

@@ -1,6 +1,9 @@
 package parser
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // shapeLayout is how one format writes a canonical record: by it a shape is
 // put together from the record's parts.
@@ -57,7 +60,7 @@ func (l *shapeLayout) shape(text string, rec *Record) (shape, shapeTail, bool) {
 	if zone < 1 || isDigit(rest[0]) {
 		return shape{}, none, false
 	}
-	s := shape{pre: []byte(l.pre), peer: f[0].Value != "", early: at.t.Sub(rec.Time)}
+	s := shape{pre: []byte(l.pre), peer: f[0].Value != "", early: int64(at.t.Sub(rec.Time) / time.Second)}
 	want := l.head
 	if !s.peer {
 		want += l.noPeer + afterID
@@ -112,18 +115,13 @@ func (e errForm) fits(s string) bool {
 	if e == errJSON {
 		end, escapes = `\""}`, goEscapesInJSON[:]
 	}
-	if len(s) < len(end) || s[len(s)-len(end):] != end {
-		return false
-	}
-	s = s[:len(s)-len(end)]
 	// slog quotes what it must and nothing else.
-	must := e != errSlog || s == "" || strings.IndexByte(s, ' ') >= 0 || strings.IndexByte(s, '=') >= 0
+	must := e != errSlog || s == end || strings.IndexByte(s, ' ') >= 0 || strings.IndexByte(s, '=') >= 0
 	for {
-		n := run(s, plainByte)
-		if n == len(s) {
+		s = s[run(s, plainByte):]
+		if s == end {
 			return must
 		}
-		s = s[n:]
 		found := ""
 		for _, esc := range escapes {
 			if strings.HasPrefix(s, esc) {

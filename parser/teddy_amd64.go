@@ -12,3 +12,9 @@ var haveTeddy = cpu.X86.HasAVX2
 //
 //go:noescape
 func teddyScan(masks *teddyMasks, s string, from int) (at, newlines int, found bool)
+
+// vectorRun gives how many bytes at the start of s are of the class, or fewer, if
+// less than 32 bytes follow.
+//
+//go:noescape
+func vectorRun(s string, class *vectorClass) int

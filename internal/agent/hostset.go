@@ -37,11 +37,13 @@ func (h host6) spread(seed *[2]uint64) uint64 {
 func (s *hostSet) add(a netip.Addr) {
 	if a.Is4() {
 		b := a.As4()
-		s.v4.add(host4(binary.BigEndian.Uint32(b[:])))
+		h := host4(binary.BigEndian.Uint32(b[:]))
+		s.v4.add(h, h.spread(&s.v4.seed))
 		return
 	}
 	b := a.As16()
-	s.v6.add(host6{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])})
+	h := host6{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+	s.v6.add(h, h.spread(&s.v6.seed))
 }
 
 func (s *hostSet) len() int { return s.v4.len() + s.v6.len() }
@@ -51,10 +53,13 @@ func (s *hostSet) len() int { return s.v4.len() + s.v6.len() }
 // in the processor's caches, and misses that do not depend on one another are
 // waited for together.
 type hostTable[H hostKey] struct {
-	queue []H
-	slots []H
-	used  int
-	seed  [2]uint64
+	queue  [hostQueue]H
+	spread [hostQueue]uint64 // of each in the queue
+	first  [hostQueue]H      // what is in its first slot
+	queued int
+	slots  []H
+	used   int
+	seed   [2]uint64
 }
 
 type hostKey interface {
@@ -68,38 +73,48 @@ const (
 )
 
 func newHostTable[H hostKey]() hostTable[H] {
-	return hostTable[H]{queue: make([]H, 0, hostQueue), slots: make([]H, 1<<firstBits), seed: [2]uint64{rand.Uint64(), rand.Uint64() | 1}}
+	return hostTable[H]{slots: make([]H, 1<<firstBits), seed: [2]uint64{rand.Uint64(), rand.Uint64() | 1}}
 }
 
-func (t *hostTable[H]) add(host H) {
-	t.queue = append(t.queue, host)
-	if len(t.queue) == hostQueue {
+// add takes the host with its spread, which costs less to make where the host's
+// type is known.
+func (t *hostTable[H]) add(host H, spread uint64) {
+	t.queue[t.queued], t.spread[t.queued] = host, spread
+	if t.queued++; t.queued == hostQueue {
 		t.drain()
 	}
 }
 
 // drain puts the queue into the table, which is kept at most three quarters full.
 func (t *hostTable[H]) drain() {
-	if t.used+len(t.queue) > len(t.slots)/4*3 {
+	if t.used+t.queued > len(t.slots)/4*3 {
 		old := t.slots
 		t.slots, t.used = make([]H, 2*len(old)), 0
 		for _, host := range old {
-			t.put(host)
+			t.put(host, host.spread(&t.seed))
 		}
 	}
-	for _, host := range t.queue {
-		t.put(host)
+	// All slots are read before any is looked at: the processor then need not know
+	// one to fetch the next. Most hosts are in theirs.
+	mask := uint64(len(t.slots) - 1)
+	for i, spread := range t.spread[:t.queued] {
+		t.first[i] = t.slots[spread&mask]
 	}
-	t.queue = t.queue[:0]
+	for i, host := range t.queue[:t.queued] {
+		if t.first[i] != host {
+			t.put(host, t.spread[i])
+		}
+	}
+	t.queued = 0
 }
 
-func (t *hostTable[H]) put(host H) {
+func (t *hostTable[H]) put(host H, spread uint64) {
 	var free H
 	if host == free {
 		return
 	}
 	mask := uint64(len(t.slots) - 1)
-	i := host.spread(&t.seed) & mask
+	i := spread & mask
 	for t.slots[i] != host {
 		if t.slots[i] == free {
 			t.slots[i] = host

@@ -103,6 +103,27 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	return ev, true
 }
 
+// quick reads a line into ev if that takes no more than one look, as most of a
+// flood are read; known is false for any other, which is left to read. accepted tells
+// whether the line is an event, ev is written only then.
+func (r *reader) quick(text string, ev *parser.Event) (accepted, known bool) {
+	if r.risks != 0 && !r.trust || r.pieces.Waiting() {
+		return false, false
+	}
+	reject, known := r.scanner.Quick(text, ev)
+	if !known {
+		return false, false
+	}
+	r.tally.Lines++
+	r.tally.Rejected[reject]++
+	if reject != parser.Accepted {
+		return false, true
+	}
+	r.tally.Events++
+	r.last = ev.Time
+	return true, true
+}
+
 // skip counts lines that the scanner passed over.
 func (r *reader) skip(text string, lines int) {
 	r.pieces.Skip(text)

@@ -139,30 +139,25 @@ func (l *lane) events() iter.Seq[[]parser.Event] {
 			l.batch, l.spare = l.spare[:0], l.batch
 			return yield(batch)
 		}
-		read := func(line sources.Line) bool {
-			if ev, ok := l.reader.read(line, time.Time{}); ok {
-				l.batch = append(l.batch, *ev)
-			}
-			return len(l.batch) < batchEvents || give()
-		}
+		l.batch, l.spare = make([]parser.Event, 0, batchEvents), make([]parser.Event, 0, batchEvents)
 		for b, err := range l.capture.Blocks {
 			if err != nil {
 				l.err = fmt.Errorf("reading %s: %w", l.capture.Name, err)
 				return
 			}
-			if !l.block(b, read) || !give() {
+			if !l.block(b, give) || !give() {
 				return
 			}
 		}
 	}
 }
 
-// block gives the lines of a block to read, until it answers false, and counts
-// those that need no reading.
-func (l *lane) block(b sources.Block, read func(sources.Line) bool) bool {
+// block reads the lines of a block, of which it counts those that need no reading,
+// and calls give when a batch is full, until it answers false.
+func (l *lane) block(b sources.Block, give func() bool) bool {
 	for _, line := range b.Lines {
 		l.noteFirst(line)
-		if !read(line) {
+		if l.read(line); len(l.batch) == batchEvents && !give() {
 			return false
 		}
 	}
@@ -174,14 +169,22 @@ func (l *lane) block(b sources.Block, read func(sources.Line) bool) bool {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
 		l.noteFirst(sources.SplitLine(line))
-		if !read(sources.SplitLine(line)) {
+		if l.read(sources.SplitLine(line)); len(l.batch) == batchEvents && !give() {
 			return false
 		}
 	}
 	for line, skipped := range l.reader.scanner.Lines(text) {
 		if skipped > 0 {
 			l.reader.skip(line, skipped)
-		} else if !read(sources.SplitLine(line)) {
+			continue
+		}
+		n := len(l.batch)
+		if accepted, known := l.reader.quick(line, &l.batch[:n+1][n]); accepted {
+			l.batch = l.batch[:n+1]
+		} else if !known {
+			l.read(sources.SplitLine(line))
+		}
+		if len(l.batch) == batchEvents && !give() {
 			return false
 		}
 	}
@@ -190,6 +193,13 @@ func (l *lane) block(b sources.Block, read func(sources.Line) bool) bool {
 		l.last = strings.Clone(last.Text)
 	}
 	return true
+}
+
+// read puts the event of a line into the batch, if it is one.
+func (l *lane) read(line sources.Line) {
+	if ev, ok := l.reader.read(line, time.Time{}); ok {
+		l.batch = append(l.batch, *ev)
+	}
 }
 
 func (l *lane) seeksFirst() bool { return l.first.IsZero() && l.tried < firstLines }
