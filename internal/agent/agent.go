@@ -106,7 +106,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
 		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()), looks: make(chan func()),
 		toSave: make(chan saveJob), saved: make(chan saveResult),
-		checkpoints: make(chan state.Checkpoint, 1), cursors: saved.Checkpoint.Cursors,
+		checkpoints: make(chan state.Checkpoint, 1), cursors: saved.Checkpoint.Cursors, holes: savedHoles(saved.Checkpoint.Holes),
 		watched: map[string]watched{}, leaks: make(chan leak, 1), notify: newNotifier(o.Log),
 	}
 	if e.cursors == nil {

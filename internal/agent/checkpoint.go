@@ -66,7 +66,7 @@ func (e *engine) checkpoint() state.Checkpoint {
 	for name, c := range e.cursors {
 		cursors[name] = c
 	}
-	return state.Checkpoint{Clock: e.jails.Clock(), Cursors: cursors, Snapshot: e.jails.SnapshotPausing(e.answer)}
+	return state.Checkpoint{Clock: e.jails.Clock(), Cursors: cursors, Holes: e.holesToSave(), Snapshot: e.jails.SnapshotPausing(e.answer)}
 }
 
 // takeCheckpoint takes a checkpoint, unless the last one is not written yet. It

@@ -75,6 +75,9 @@ type engine struct {
 	ready bool
 	// cursors says by source up to where its lines are judged.
 	cursors map[string]string
+	// holes says by source what the streams have shown up to there, as it was
+	// saved last.
+	holes map[string]holes
 	// checkpointDue asks for a checkpoint at the next tick.
 	checkpointDue bool
 	checkpoints   chan state.Checkpoint // to saveCheckpoints; holds one; never closed

@@ -28,7 +28,7 @@ func newEngine(t *testing.T) *engine {
 		t.Fatal(err)
 	}
 	e := &engine{
-		log: slog.New(slog.DiscardHandler), now: time.Now, jails: jails, store: store, bus: newBus(),
+		log: slog.New(slog.DiscardHandler), now: time.Now, jails: jails, store: store, bus: newBus(), holes: map[string]holes{},
 		toSave: make(chan saveJob), saved: make(chan saveResult), checkpoints: make(chan state.Checkpoint, 1),
 	}
 	e.alarms = alarms{log: e.log, publish: e.bus.publish, active: map[string]control.Alarm{}}

@@ -55,6 +55,9 @@ type reader struct {
 	// be forged through them are refused, unless the operator trusts the source.
 	risks parser.Risks
 	trust bool
+	// readAt is when the last line was read, live, and witnessed when the last
+	// witness was, or the first line of a stream whose holes were saved.
+	readAt, witnessed time.Time
 	// explain reads ordinary lines too, for people.
 	explain bool
 	result  parser.Result
@@ -82,6 +85,10 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	}
 	r.pieces.Settle(&line, &r.result)
 	r.risks |= r.result.Risk
+	r.readAt = now
+	if r.result.Risk != 0 || r.witnessed.IsZero() {
+		r.witnessed = now
+	}
 	r.tally.Lines++
 	r.tally.Rejected[r.result.Reject]++
 	ev := &r.result.Event

@@ -87,6 +87,7 @@ func (e *engine) swapSources(ctx context.Context, next []*source) (changes []str
 		default:
 			changes = append(changes, "source "+n.spec.Name+" changed")
 			e.endSource(ctx, s)
+			n.holes, n.risks = s.holesNow(), s.risks
 			if err := n.open(e.cursors[n.spec.Name]); err != nil {
 				e.log.Error("a changed source begins anew", "source", n.spec.Name, "error", err)
 			}
@@ -98,6 +99,7 @@ func (e *engine) swapSources(ctx context.Context, next []*source) (changes []str
 			changes = append(changes, "source "+s.spec.Name+" is gone")
 			e.endSource(ctx, s)
 			delete(e.cursors, s.spec.Name)
+			delete(e.holes, s.spec.Name)
 			e.alarms.drop(s.spec.Name)
 		}
 	}

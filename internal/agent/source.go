@@ -35,6 +35,7 @@ type source struct {
 	looked              bool  // it has looked at its log
 	lastLine, lastEvent time.Time
 	risks               parser.Risks
+	holes               holes // of streams that are not read now
 	flow                flow
 	ruleset             *parser.Ruleset
 
@@ -210,7 +211,8 @@ func (s *source) reader(stream string) *reader {
 	if len(s.streams) >= maxStreams {
 		s.forgetOldest()
 	}
-	r := &reader{parser: s.parser, trust: s.spec.Trust}
+	r := &reader{parser: s.parser, trust: s.spec.Trust, risks: s.holes[stream]}
+	delete(s.holes, stream)
 	if len(s.spec.Files) > 0 && !slices.Equal(s.spec.Files, []string{config.Stdin}) {
 		r.pieces.Lost() // it may go on in the middle of a file
 	}
@@ -226,6 +228,7 @@ func (s *source) forgetOldest() {
 		}
 	}
 	s.tally.add(&s.streams[oldest].tally)
+	s.holes.keep(oldest, s.streams[oldest].shown())
 	delete(s.streams, oldest)
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +17,13 @@ func (e *engine) newSource(spec config.Source, cfg *config.Config) (*source, err
 	if err != nil {
 		return nil, err
 	}
-	s := &source{spec: spec, log: e.log, parser: p, resume: e.resume(spec.Name), streams: map[string]*reader{}, flow: newFlow(e.now()), ruleset: cfg.Ruleset}
+	s := &source{spec: spec, log: e.log, parser: p, resume: e.resume(spec.Name), streams: map[string]*reader{}, flow: newFlow(e.now()), ruleset: cfg.Ruleset, holes: maps.Clone(e.holes[spec.Name])}
+	if s.holes == nil {
+		s.holes = holes{}
+	}
+	for _, shown := range s.holes {
+		s.risks |= shown
+	}
 	return s, s.open(e.cursors[spec.Name])
 }
 

@@ -78,7 +78,7 @@ func (e *engine) watchSource(now time.Time, s *source) {
 	}
 	e.alarms.set(now, "source", s.spec.Name, what, fix)
 	for _, r := range s.risks.Info() {
-		e.alarms.set(now, "forgeable", s.spec.Name+" "+r.Name, forgeable(s, r), "close the hole: "+r.Setting)
+		e.alarms.set(now, "forgeable", s.spec.Name+" "+r.Name, forgeable(s, r), "close the hole: "+r.Setting+"; p2pban knows that it is closed when it is started anew an hour after the last line that shows it")
 	}
 	e.watchFlow(now, s, st)
 }

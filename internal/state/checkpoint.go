@@ -19,6 +19,9 @@ type Checkpoint struct {
 	Clock time.Time
 	// Cursors says by source name where to read on.
 	Cursors map[string]string
+	// Holes says by source and stream which holes, by their names, the lines
+	// before the cursor have shown.
+	Holes map[string]map[string][]string
 	// Snapshot is the jail's own, opaque here.
 	Snapshot []byte
 }
@@ -46,6 +49,12 @@ func (s *Store) Checkpoint(ctx context.Context, c Checkpoint) error {
 	if err != nil {
 		return s.classify("saving a checkpoint in", err)
 	}
+	holes := []byte(noHoles)
+	if len(c.Holes) > 0 {
+		if holes, err = json.Marshal(c.Holes); err != nil {
+			return s.classify("saving a checkpoint in", err)
+		}
+	}
 	clock := c.Clock.UTC().Format(time.RFC3339Nano)
 	var last int64
 	err = s.db.QueryRowContext(ctx, `SELECT generation FROM checkpoint`).Scan(&last)
@@ -61,14 +70,26 @@ func (s *Store) Checkpoint(ctx context.Context, c Checkpoint) error {
 	}
 	err = s.inTx(ctx, "saving a checkpoint in", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx,
-			`INSERT OR REPLACE INTO checkpoint (id, generation, clock, cursors, sum) VALUES (1, ?, ?, ?, ?)`,
-			last+1, clock, string(cursors), sum([]byte(clock), cursors, c.Snapshot))
+			`INSERT OR REPLACE INTO checkpoint (id, generation, clock, cursors, sum, holes) VALUES (1, ?, ?, ?, ?, ?)`,
+			last+1, clock, string(cursors), checkpointSum(clock, cursors, c.Snapshot, holes), string(holes))
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	return s.dropSnapshotsExcept(ctx, last+1)
+}
+
+// noHoles is the column holes where there are none.
+const noHoles = "{}"
+
+// checkpointSum leaves out holes where there are none: older files have no such
+// column.
+func checkpointSum(clock string, cursors, snapshot, holes []byte) int64 {
+	if string(holes) == noHoles {
+		return sum([]byte(clock), cursors, snapshot)
+	}
+	return sum([]byte(clock), cursors, snapshot, holes)
 }
 
 func (s *Store) writeSnapshot(ctx context.Context, generation int64, data []byte) error {
@@ -98,12 +119,16 @@ func (s *Store) dropSnapshotsExcept(ctx context.Context, generation int64) error
 	}
 }
 
-func (s *Store) loadCheckpoint(ctx context.Context, q querier) (Checkpoint, error) {
+func (s *Store) loadCheckpoint(ctx context.Context, q querier, version int) (Checkpoint, error) {
 	var c Checkpoint
 	var generation, want int64
-	var clock, cursors string
-	err := q.QueryRowContext(ctx, `SELECT generation, clock, cursors, sum FROM checkpoint`).
-		Scan(&generation, &clock, &cursors, &want)
+	var clock, cursors, holes string
+	column := "holes"
+	if version < 4 {
+		column = "'" + noHoles + "'"
+	}
+	err := q.QueryRowContext(ctx, `SELECT generation, clock, cursors, sum, `+column+` FROM checkpoint`).
+		Scan(&generation, &clock, &cursors, &want, &holes)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, nil
 	}
@@ -113,7 +138,7 @@ func (s *Store) loadCheckpoint(ctx context.Context, q querier) (Checkpoint, erro
 	if c.Snapshot, err = loadSnapshot(ctx, q, generation); err != nil {
 		return c, err
 	}
-	if sum([]byte(clock), []byte(cursors), c.Snapshot) != want {
+	if checkpointSum(clock, []byte(cursors), c.Snapshot, []byte(holes)) != want {
 		return c, &DamagedError{Path: s.path, Err: errors.New("the checksum of the checkpoint does not fit")}
 	}
 	if c.Clock, err = time.Parse(time.RFC3339Nano, clock); err != nil {
@@ -121,6 +146,12 @@ func (s *Store) loadCheckpoint(ctx context.Context, q querier) (Checkpoint, erro
 	}
 	if err := json.Unmarshal([]byte(cursors), &c.Cursors); err != nil {
 		return c, &DamagedError{Path: s.path, Err: fmt.Errorf("the checkpoint's cursors: %w", err)}
+	}
+	if holes == noHoles {
+		return c, nil
+	}
+	if err := json.Unmarshal([]byte(holes), &c.Holes); err != nil {
+		return c, &DamagedError{Path: s.path, Err: fmt.Errorf("the checkpoint's holes: %w", err)}
 	}
 	return c, nil
 }

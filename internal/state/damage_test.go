@@ -142,6 +142,7 @@ func TestChangedRow(t *testing.T) {
 		`UPDATE bans SET jail = 'other'`,
 		`UPDATE checkpoint SET cursors = '{"kubo":"s=9"}'`,
 		`UPDATE checkpoint SET clock = '2026-11-20T15:00:00Z'`,
+		`UPDATE checkpoint SET holes = '{"kubo":{"unit ipfs.service":["identify-console"]}}'`,
 		`UPDATE snapshot SET data = x'00'`,
 		`DELETE FROM snapshot`,
 		`DROP TABLE bans`,

@@ -85,7 +85,7 @@ func TestBytesThatAreNoBan(t *testing.T) {
 // TestOlderSchemas opens files that older p2pbans wrote: everything comes back
 // and is there again at the next start, when the file has become one of ours.
 func TestOlderSchemas(t *testing.T) {
-	for _, name := range []string{"schema1.db", "schema2.db"} {
+	for _, name := range []string{"schema1.db", "schema2.db", "schema3.db"} {
 		t.Run(name, func(t *testing.T) { testOlder(t, name) })
 	}
 }

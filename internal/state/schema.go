@@ -15,8 +15,9 @@ import (
 const applicationID = 0x70327062
 
 // schemaVersion is PRAGMA user_version; a change of the tables raises it, and
-// migrate brings older ones up to it. 1 kept bans as JSON, 2 still the history.
-const schemaVersion = 3
+// migrate brings older ones up to it. 1 kept bans as JSON, 2 still the history,
+// 3 no holes.
+const schemaVersion = 4
 
 // Every row of bans, and the checkpoint as a whole, carries a checksum: SQLite
 // notices a broken tree but not a changed byte, and a changed byte in a prefix
@@ -27,7 +28,8 @@ CREATE TABLE checkpoint (
 	generation INTEGER NOT NULL,
 	clock      TEXT NOT NULL,
 	cursors    TEXT NOT NULL, -- JSON
-	sum        INTEGER NOT NULL
+	sum        INTEGER NOT NULL,
+	holes      TEXT NOT NULL DEFAULT '{}' -- JSON
 ) STRICT;
 
 CREATE TABLE snapshot (
@@ -97,7 +99,7 @@ func (s *Store) read(ctx context.Context) (saved Saved, err error) {
 	if err != nil {
 		return Saved{}, err
 	}
-	if saved.Checkpoint, err = s.loadCheckpoint(ctx, s.db); err != nil {
+	if saved.Checkpoint, err = s.loadCheckpoint(ctx, s.db, version); err != nil {
 		return Saved{}, err
 	}
 	return saved, nil
@@ -153,11 +155,23 @@ func (s *Store) prepare(ctx context.Context, saved *Saved) error {
 	if err != nil || version == schemaVersion {
 		return err
 	}
-	return s.inTx(ctx, "bringing up to date", func(tx *sql.Tx) error { return migrate(ctx, tx, saved) })
+	return s.inTx(ctx, "bringing up to date", func(tx *sql.Tx) error { return migrate(ctx, tx, version, saved) })
 }
 
-// migrate brings an older file up to date, the bans with what was read of them.
-func migrate(ctx context.Context, tx *sql.Tx, saved *Saved) error {
+// migrate brings an older file up to date.
+func migrate(ctx context.Context, tx *sql.Tx, version int, saved *Saved) error {
+	if version < 3 {
+		if err := repack(ctx, tx, saved); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`ALTER TABLE checkpoint ADD COLUMN holes TEXT NOT NULL DEFAULT '{}'; PRAGMA user_version = %d`, schemaVersion))
+	return err
+}
+
+// repack turns the JSON of schemas 1 and 2 into what pack and packPast make, the
+// bans from what was read of them.
+func repack(ctx context.Context, tx *sql.Tx, saved *Saved) error {
 	_, err := tx.ExecContext(ctx, `DROP TABLE bans; DROP INDEX history_network; ALTER TABLE history RENAME TO past;`+bansTable+historyTable)
 	if err != nil {
 		return err
@@ -180,7 +194,7 @@ func migrate(ctx context.Context, tx *sql.Tx, saved *Saved) error {
 	if err := repackHistory(ctx, tx); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, fmt.Sprintf(`DROP TABLE past; PRAGMA user_version = %d`, schemaVersion))
+	_, err = tx.ExecContext(ctx, `DROP TABLE past`)
 	return err
 }
 

@@ -196,6 +196,7 @@ func TestCheckpoint(t *testing.T) {
 	for _, c := range []Checkpoint{
 		{Clock: epoch, Cursors: map[string]string{"kubo": "s=1;i=2", "lotus": "x"}, Snapshot: bytes.Repeat([]byte("0123456789"), snapshotPart/4)},
 		{Clock: epoch.Add(time.Nanosecond), Cursors: map[string]string{"kubo": "s=1;i=3"}, Snapshot: []byte{0, 1, 255}},
+		{Cursors: map[string]string{"kubo": "s=1;i=4"}, Holes: map[string]map[string][]string{"kubo": {"unit ipfs.service": {"identify-console"}}}},
 		{Cursors: map[string]string{}},
 		{Snapshot: make([]byte, snapshotPart)}, // exactly one part
 	} {
@@ -205,9 +206,9 @@ func TestCheckpoint(t *testing.T) {
 		s.Close()
 		s = open(t, path)
 		got := loadAll(t, s).Checkpoint
-		if !bytes.Equal(got.Snapshot, c.Snapshot) || !got.Clock.Equal(c.Clock) || !maps.Equal(got.Cursors, c.Cursors) {
-			t.Errorf("loaded %v, %v and %d bytes; saved %v, %v and %d bytes",
-				got.Clock, got.Cursors, len(got.Snapshot), c.Clock, c.Cursors, len(c.Snapshot))
+		if !bytes.Equal(got.Snapshot, c.Snapshot) || !got.Clock.Equal(c.Clock) || !maps.Equal(got.Cursors, c.Cursors) || !reflect.DeepEqual(got.Holes, c.Holes) {
+			t.Errorf("loaded %v, %v, %v and %d bytes; saved %v, %v, %v and %d bytes",
+				got.Clock, got.Cursors, got.Holes, len(got.Snapshot), c.Clock, c.Cursors, c.Holes, len(c.Snapshot))
 		}
 		var parts, want int
 		if err := s.db.QueryRow(`SELECT count(*) FROM snapshot`).Scan(&parts); err != nil {
