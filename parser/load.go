@@ -1,11 +1,9 @@
 package parser
 
 import (
-	"embed"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,38 +11,12 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-//go:embed rules/*.toml
-var builtin embed.FS
-
 // maxRuleFile bounds a rule file, in bytes.
 const maxRuleFile = 1 << 20
 
-// Builtin gives the rules that ship with p2pban. It panics if they don't load,
-// which a test excludes.
-func Builtin() *Ruleset {
-	all := &Ruleset{}
-	names, err := fs.Glob(builtin, "rules/*.toml")
-	if err != nil {
-		panic(err)
-	}
-	for _, name := range names {
-		f, err := builtin.Open(name)
-		if err != nil {
-			panic(err)
-		}
-		rs, err := LoadRules(name, f)
-		if err == nil {
-			err = all.Add(rs)
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	return all
-}
-
 // ruleFile is one TOML file of rules.
 type ruleFile struct {
+	Name           string      `toml:"-"` // "rules/go-libp2p.toml"
 	Implementation string      `toml:"implementation"`
 	Uses           []string    `toml:"uses"`
 	Notes          string      `toml:"notes"`
@@ -53,6 +25,7 @@ type ruleFile struct {
 }
 
 type rawRule struct {
+	Line           int    `toml:"-"` // where it begins
 	Name           string `toml:"name"`
 	Summary        string `toml:"summary"`
 	Default        bool   `toml:"default"`
@@ -103,17 +76,29 @@ func LoadRules(name string, r io.Reader) (*Ruleset, error) {
 	if len(text) > maxRuleFile {
 		return nil, fmt.Errorf("%s: a rule file has at most %d bytes", name, maxRuleFile)
 	}
-	var raw ruleFile
-	md, err := toml.Decode(string(text), &raw)
-	if err != nil {
-		return nil, tomlError(name, err)
-	}
 	ld := loader{file: name, lines: strings.Split(string(text), "\n")}
+	raw, err := ld.decode(string(text))
+	if err != nil {
+		return nil, err
+	}
+	rs := ld.ruleset(raw)
+	return rs, errors.Join(ld.errs...)
+}
+
+// decode reads the TOML of a rule file.
+func (ld *loader) decode(text string) (*ruleFile, error) {
+	raw := ruleFile{Name: ld.file}
+	md, err := toml.Decode(text, &raw)
+	if err != nil {
+		return nil, tomlError(ld.file, err)
+	}
 	for _, key := range md.Undecoded() {
 		ld.fail(ld.lineOf("", 0, key[len(key)-1]), "no key %q in a rule file", key.String())
 	}
-	rs := ld.ruleset(&raw)
-	return rs, errors.Join(ld.errs...)
+	for i := range raw.Rule {
+		raw.Rule[i].Line = ld.lineOf("[[rule]]", i, "")
+	}
+	return &raw, nil
 }
 
 // tomlError puts the TOML library's errors into the form file:line.
@@ -216,7 +201,7 @@ func (ld *loader) rule(impl string, i int, raw *rawRule) *Rule {
 	r := &Rule{
 		Name: impl + "/" + raw.Name, Implementation: impl, Summary: raw.Summary,
 		Default: raw.Default, Setting: raw.Setting, FalsePositives: raw.FalsePositives,
-		Source: raw.Source, file: ld.file, line: at(""),
+		Source: raw.Source, file: ld.file, line: raw.Line,
 	}
 	if !isRuleName(raw.Name) {
 		ld.fail(at("name"), "name is %q; want lower-case letters, digits and dashes", raw.Name)
@@ -230,10 +215,10 @@ func (ld *loader) rule(impl string, i int, raw *rawRule) *Rule {
 		records = []rawRecord{raw.rawRecord}
 	}
 	for j := range records {
-		rec := &records[j]
+		rec := records[j] // a copy: those of builtinFiles are everybody's
 		rec.inherit(&raw.rawRecord)
 		rec.Default = raw.Default
-		r.records = append(r.records, ld.pattern(rec, at))
+		r.records = append(r.records, ld.pattern(&rec, at))
 		for _, f := range rec.Formats {
 			if !slices.Contains(r.Formats, f) {
 				r.Formats = append(r.Formats, f)

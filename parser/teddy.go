@@ -81,7 +81,8 @@ func prints(needles []string) []print {
 			}
 			// A word of more than one needle stands in many other lines too.
 			if often < least {
-				often *= math.Pow(float64(strings.Count(all, lower[at:at+printLen])), 2)
+				n := float64(strings.Count(all, lower[at:at+printLen]))
+				often *= n * n
 			}
 			if often < least {
 				best, least = at, often
