@@ -87,7 +87,7 @@ func (g glob) find() ([]string, error) {
 		logs[dir] = append(logs[dir], name)
 	}
 	matches = slices.DeleteFunc(matches, func(m string) bool {
-		return packedName.MatchString(m) || isRotated(m, logs)
+		return packedName().MatchString(m) || isRotated(m, logs)
 	})
 	return matches, unlistable(string(g))
 }

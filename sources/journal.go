@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -146,7 +145,7 @@ func unitNames(names []string) []string {
 	return names
 }
 
-var matchForm = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*=`)
+var matchForm = expression(`^[A-Z_][A-Z0-9_]*=`)
 
 // messageDropped is SD_MESSAGE_JOURNAL_DROPPED (systemd, src/systemd/sd-messages.h):
 // journald's notice that its rate limit threw messages away. Anybody may send
@@ -159,7 +158,7 @@ const (
 // terms returns the matches: an entry is wanted when all of one term match it.
 func (o JournalOptions) terms() ([][]string, error) {
 	for _, m := range o.Matches {
-		if !matchForm.MatchString(m) {
+		if !matchForm().MatchString(m) {
 			return nil, fmt.Errorf("journal match %q: expected FIELD=value, such as _UID=1000", m)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // rotated is a file beside a log whose name says that it was rotated away from
@@ -26,20 +27,26 @@ type rotated struct {
 	packed bool
 }
 
+// Each is compiled when a name is first asked for: a command that follows no log starts
+// without.
 var (
 	// afterName is what rotation appends to the whole name.
-	afterName = regexp.MustCompile(`^(?:\.([0-9]{1,4})|[.\-_]([0-9][0-9TZ:.+_\-]{5,40})|\.(old|bak|prev))(\.(?:gz|bz2|xz|zst|lz4|Z))?$`)
+	afterName = expression(`^(?:\.([0-9]{1,4})|[.\-_]([0-9][0-9TZ:.+_\-]{5,40})|\.(old|bak|prev))(\.(?:gz|bz2|xz|zst|lz4|Z))?$`)
 	// insideName is what rotation puts between stem and extension: dates only,
 	// for node-1.log beside node.log is more likely a second node.
-	insideName = regexp.MustCompile(`^[.\-_]([0-9][0-9TZ:.+_\-]{7,40})$`)
-	packedName = regexp.MustCompile(`\.(?:gz|bz2|xz|zst|lz4|Z)$`)
+	insideName = expression(`^[.\-_]([0-9][0-9TZ:.+_\-]{7,40})$`)
+	packedName = expression(`\.(?:gz|bz2|xz|zst|lz4|Z)$`)
 )
+
+func expression(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 // rotatedFrom says whether name was rotated away from the log called base, and
 // where it stands among its like.
 func rotatedFrom(base, name string) (rotated, bool) {
 	if rest, ok := strings.CutPrefix(name, base); ok && rest != "" {
-		m := afterName.FindStringSubmatch(rest)
+		m := afterName().FindStringSubmatch(rest)
 		if m == nil {
 			return rotated{}, false
 		}
@@ -54,14 +61,14 @@ func rotatedFrom(base, name string) (rotated, bool) {
 		}
 		return r, true
 	}
-	packed := packedName.FindString(name)
+	packed := packedName().FindString(name)
 	ext := filepath.Ext(base)
 	stem := strings.TrimSuffix(base, ext)
 	inside, ok := strings.CutPrefix(strings.TrimSuffix(name, packed), stem)
 	if !ok || ext == "" || !strings.HasSuffix(inside, ext) {
 		return rotated{}, false
 	}
-	m := insideName.FindStringSubmatch(strings.TrimSuffix(inside, ext))
+	m := insideName().FindStringSubmatch(strings.TrimSuffix(inside, ext))
 	if m == nil {
 		return rotated{}, false
 	}
