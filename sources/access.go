@@ -29,7 +29,7 @@ func explainOpen(path string, err error) error {
 	advice := "add it to the group " + group
 	switch {
 	case gid == 0: // nobody should be given that one
-		advice = fmt.Sprintf("give %s a group that may %s it and add it to that", at, need)
+		advice = fmt.Sprintf("run as root, for which the service has the example root.conf, or give %s a group that may %s it and add it to that", at, need)
 	case info.Mode()&groupRight(need) == 0:
 		advice = fmt.Sprintf("let the group %s %s it and add it to that", group, need)
 	}

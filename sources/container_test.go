@@ -2,6 +2,7 @@ package sources
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -161,6 +162,19 @@ func TestContainerMadeAnew(t *testing.T) {
 			}
 			f.want("two", "three", "four")
 		})
+	}
+}
+
+// TestDockerFilesOfRoot says what to do where only root may look.
+func TestDockerFilesOfRoot(t *testing.T) {
+	if !unprivileged(t) {
+		return
+	}
+	root := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(root, "containers"), 0))
+	_, err := FindContainers(ContainerOptions{Containers: []string{"kubo"}, DockerRoot: root, PodLogs: filepath.Join(root, "none")})
+	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "root.conf") || !strings.Contains(err.Error(), "journald") {
+		t.Errorf("%v; want what kept us out, and both ways in", err)
 	}
 }
 

@@ -56,8 +56,11 @@ func (d *docker) find() ([]string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if errors.Is(err, fs.ErrPermission) { // Docker sets the rights anew at each start
+		return nil, fmt.Errorf("%w: only root may look into Docker's files: run as root, for which the service has the example root.conf, or let the container log to the journal (log driver journald)", err)
+	}
 	if err != nil {
-		return nil, explainOpen(containers, err)
+		return nil, err
 	}
 	var paths []string
 	var trouble error

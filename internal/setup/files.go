@@ -7,9 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/p2pban/p2pban/internal/config"
@@ -94,8 +97,28 @@ func (l *looker) file(ctx context.Context, path string, f Found) {
 	case err != nil:
 		l.unseen(path, err.Error())
 	case e.lines > 0:
+		if why := closed(path); why != "" {
+			f.Notes = append(f.Notes, why)
+		}
 		l.add(f, e)
 	}
+}
+
+// serviceGroups are those of the packaged service (sysusers/p2pban.conf).
+var serviceGroups = []string{"p2pban", "adm", "systemd-journal"}
+
+// closed says that the packaged service, which is not root, may not read a log
+// that we read; empty if its mode does not keep it from that.
+func closed(path string) string {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode()&0o004 != 0 {
+		return ""
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	if g, err := user.LookupGroupId(strconv.FormatUint(uint64(st.Gid), 10)); err == nil && info.Mode()&0o040 != 0 && slices.Contains(serviceGroups, g.Name) {
+		return ""
+	}
+	return fmt.Sprintf("it has the mode %s, and the service of the packages is not root: give it the example root.conf, or the group that may read the log (usermod -aG GROUP p2pban)", info.Mode())
 }
 
 // errNoLog is what is there and can be no log of a running node.

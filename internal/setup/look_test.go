@@ -139,6 +139,20 @@ func TestFiles(t *testing.T) {
 }
 
 // A stream on which strangers can write lines is found out, and said so.
+// The packaged service is not root: a log that it may not read is told.
+func TestClosedLog(t *testing.T) {
+	dir := tree(t, map[string]string{"open/node.log": canonical + "\n", "closed/node.log": canonical + "\n"})
+	must(t, os.Chmod(filepath.Join(dir, "open/node.log"), 0o644))
+	must(t, os.Chmod(filepath.Join(dir, "closed/node.log"), 0o600))
+	r := look(t, filepath.Join(dir, "open"), filepath.Join(dir, "closed"))
+	for name, told := range map[string]bool{"open/node.log": false, "closed/node.log": true} {
+		f := found(t, r, filepath.Join(dir, name))
+		if got := strings.Contains(strings.Join(f.Notes, " "), "root.conf"); got != told {
+			t.Errorf("%s: the notes are %q", name, f.Notes)
+		}
+	}
+}
+
 func TestRisk(t *testing.T) {
 	capture, err := filepath.Abs("../../testdata/captures/go-libp2p/v0.43.0-nocolor-identify-injection-warn.log")
 	must(t, err)
