@@ -16,7 +16,7 @@ func TestMakeSource(t *testing.T) {
 		want string // what the source calls itself
 	}{
 		{config.Source{Name: "a", Files: []string{"/var/log/x.log"}}, "file /var/log/x.log"},
-		{config.Source{Name: "b", Containers: []string{"kubo"}, Labels: []string{"app=ipfs"}}, "container kubo"},
+		{config.Source{Name: "b", Containers: []string{"kubo"}}, "container kubo"},
 	} {
 		s := &source{spec: c.spec, log: slog.New(slog.DiscardHandler)}
 		if err := s.open(""); err != nil {
