@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +69,22 @@ func onlyJails(cfg *config.Config, names []string) error {
 	return nil
 }
 
+// heapFloor is how large the heap of a dry run becomes before the collector first
+// runs, in bytes. A log in which little is found is read before that.
+const heapFloor = 48 << 20
+
+// collectLate lets the collector begin at heapFloor and then go on as always.
+func collectLate() {
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(heapFloor)
+	runtime.AddCleanup(new([2]uintptr), func(struct{}) { // runs after the first collection
+		debug.SetGCPercent(100)
+		debug.SetMemoryLimit(math.MaxInt64)
+	}, struct{}{})
+}
+
 func dryRun(c *cobra.Command, g *global, cfg *config.Config, files []string) error {
+	collectLate()
 	var captures []agent.Capture
 	for _, f := range files {
 		capture, err := agent.OpenCapture(f, c.InOrStdin(), time.Now())
