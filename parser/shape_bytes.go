@@ -265,10 +265,17 @@ func quickTransport(s string) int {
 		return 0
 	}
 	n += len(proto)
-	for _, transport := range [...]string{" ", "/quic-v1 ", "/ws ", "/wss ", "/quic "} {
-		if strings.HasPrefix(s[n:], transport) {
-			return n + len(transport) - 1
-		}
+	switch rest := s[n:]; { // constants: compared without a call
+	case rest[0] == ' ':
+		return n
+	case strings.HasPrefix(rest, "/quic-v1 "):
+		return n + len("/quic-v1")
+	case strings.HasPrefix(rest, "/ws "):
+		return n + len("/ws")
+	case strings.HasPrefix(rest, "/wss "):
+		return n + len("/wss")
+	case strings.HasPrefix(rest, "/quic "):
+		return n + len("/quic")
 	}
 	return 0
 }
