@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -38,10 +39,18 @@ type Options struct {
 	Version string
 }
 
+// minThreads is how many goroutines run at once at least, also on fewer
+// processors: then the kernel, which lets go first who has waited, shares them
+// out, and not Go's scheduler, which lets each run for 10 ms. On two processors
+// under a flood, with saving, judging and the firewall's changes at work, a
+// status took half as long.
+const minThreads = 4
+
 // Run is the daemon. It returns when ctx ends, or with what kept it from
 // working. The bans stay in the firewall.
 func Run(ctx context.Context, o Options) error {
 	cfg := o.Config
+	runtime.GOMAXPROCS(max(minThreads, runtime.GOMAXPROCS(0)))
 	listener, err := control.Listen(cfg.Daemon.Socket)
 	if err != nil {
 		return err

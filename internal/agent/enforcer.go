@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,11 @@ const (
 	firstBackoff = 100 * time.Millisecond
 	maxBackoff   = 30 * time.Second
 )
+
+// maxChange bounds the bans and unbans of one change. The kernel makes a change
+// in one go, some microseconds for each, and nothing else runs on that processor
+// meanwhile: with changes of thousands, a status under a flood took twice as long.
+const maxChange = 512
 
 // wish is what a prefix should be: banned until then, or not at all.
 type wish struct {
@@ -37,6 +43,10 @@ type Enforcer struct {
 	// moment, which it contains.
 	inForce func(context.Context) ([]firewall.Ban, error)
 	wake    chan struct{} // holds one; a full one means a wake-up is due anyway
+	// unproven are bans of the last change, not yet read back, and proved is when
+	// that was last done; Run's alone.
+	unproven []firewall.Ban
+	proved   time.Time
 
 	mu     sync.Mutex
 	wishes map[netip.Prefix]wish // guarded by mu; at most one per ban there ever can be
@@ -117,11 +127,7 @@ func (e *Enforcer) Run(ctx context.Context) error {
 		case did:
 			backoff = firstBackoff
 		default:
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-e.wake:
-			}
+			e.await(ctx)
 		}
 	}
 }
@@ -133,6 +139,7 @@ func (e *Enforcer) step(ctx context.Context) (did bool, err error) {
 	e.repair = false
 	e.mu.Unlock()
 	if repair {
+		e.unproven = nil
 		bans, err := e.inForce(ctx)
 		if err == nil {
 			err = e.backend.Init(ctx, bans)
@@ -144,29 +151,60 @@ func (e *Enforcer) step(ctx context.Context) (did bool, err error) {
 	}
 	c := e.take()
 	if len(c.Set)+len(c.Lift) == 0 {
-		return false, nil
+		return e.prove(ctx)
 	}
 	if err := e.backend.Apply(ctx, c); err != nil {
 		return true, err
 	}
-	if err := e.prove(ctx, c.Set); err != nil {
-		return true, err
-	}
+	e.note(c)
 	e.applied(len(c.Set) + len(c.Lift))
 	return true, nil
 }
 
-// sampleSize is how many bans of a change are read back.
-const sampleSize = 8
-
-// prove reads back our rules and a sample of what was set, where the backend
-// can: "banned" is said only of what the kernel holds.
-func (e *Enforcer) prove(ctx context.Context, set []firewall.Ban) error {
-	v, ok := e.backend.(firewall.Verifier)
-	if !ok || len(set) == 0 {
-		return nil
+// await waits until there is something to do.
+func (e *Enforcer) await(ctx context.Context) {
+	var due <-chan time.Time
+	if len(e.unproven) > 0 {
+		due = time.After(proveEvery - e.now().Sub(e.proved))
 	}
-	return v.Verify(ctx, set[:min(len(set), sampleSize)])
+	select {
+	case <-ctx.Done():
+	case <-e.wake:
+	case <-due:
+	}
+}
+
+const (
+	// sampleSize is how many bans of a change are read back.
+	sampleSize = 8
+	// proveEvery is how often at most: reading back takes as long as several
+	// changes, which the bans of a burst would wait for.
+	proveEvery = 50 * time.Millisecond
+)
+
+// note keeps a sample of what the change set, for prove.
+func (e *Enforcer) note(c firewall.Change) {
+	if len(c.Set) > 0 {
+		e.unproven = c.Set[:min(len(c.Set), sampleSize)]
+		return
+	}
+	e.unproven = slices.DeleteFunc(e.unproven, func(b firewall.Ban) bool { return slices.Contains(c.Lift, b.Prefix) })
+}
+
+// prove reads back our rules and a sample of what was set last, where the
+// backend can: the kernel's word is not taken for it.
+func (e *Enforcer) prove(ctx context.Context) (did bool, err error) {
+	now := e.now()
+	if len(e.unproven) == 0 || now.Sub(e.proved) < proveEvery {
+		return false, nil
+	}
+	sample := e.unproven
+	e.unproven, e.proved = nil, now
+	v, ok := e.backend.(firewall.Verifier)
+	if !ok {
+		return false, nil
+	}
+	return true, v.Verify(ctx, sample)
 }
 
 // Guard repairs what others do to our objects, until ctx ends; a backend that
@@ -185,12 +223,16 @@ func (e *Enforcer) Guard(ctx context.Context) error {
 	}
 }
 
-// take turns the wishes into one change.
+// take turns wishes, maxChange of them at most, into one change.
 func (e *Enforcer) take() firewall.Change {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var c firewall.Change
 	for p, w := range e.wishes {
+		if len(c.Set)+len(c.Lift) == maxChange {
+			return c
+		}
+		delete(e.wishes, p)
 		if w.ban {
 			c.Set = append(c.Set, firewall.Ban{Prefix: p, Until: w.until})
 		} else {

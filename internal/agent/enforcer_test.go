@@ -234,3 +234,112 @@ func TestFloodCollapses(t *testing.T) {
 		}
 	})
 }
+
+// provenDoor is a door that can be asked what it holds.
+type provenDoor struct {
+	brokenDoor
+	asked []time.Time
+	most  int  // bans and lifts of one change
+	loses bool // takes bans and does not keep them
+}
+
+func (d *provenDoor) Apply(ctx context.Context, c firewall.Change) error {
+	d.most = max(d.most, len(c.Set)+len(c.Lift))
+	if d.loses {
+		c.Set = nil
+	}
+	return d.brokenDoor.Apply(ctx, c)
+}
+
+func (d *provenDoor) Verify(_ context.Context, sample []firewall.Ban) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked = append(d.asked, time.Now())
+	for _, b := range sample {
+		if until, ok := d.bans[b.Prefix]; !ok || !until.Equal(b.Until) {
+			return fmt.Errorf("%w: %s", firewall.ErrGone, b.Prefix)
+		}
+	}
+	return nil
+}
+
+// proven is an enforcer over such a door.
+func proven(t *testing.T, d *provenDoor) *truth {
+	t.Helper()
+	tr := running(t, &d.brokenDoor)
+	tr.e.backend = d // it waits: nothing is wished yet
+	return tr
+}
+
+// TestReadsBack has a ban read back at once, and those of a burst after it not
+// one by one, but all the same the last of them. One that was lifted meanwhile
+// is not missed.
+func TestReadsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &provenDoor{}
+		tr := proven(t, d)
+		for n := range 20 {
+			tr.want(true, n)
+			synctest.Wait()
+			time.Sleep(time.Millisecond)
+		}
+		tr.want(false, 19)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		tr.same(t, &d.brokenDoor)
+		if p := pauses(d.asked); len(d.asked) != 1 {
+			t.Errorf("read back %d times with pauses of %v; want once, for the only ban left to read was lifted", len(d.asked), p)
+		}
+		tr.want(true, 30)
+		synctest.Wait()
+		tr.want(true, 31)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if p := pauses(d.asked); len(p) != 2 || p[1] != proveEvery {
+			t.Errorf("read back with pauses of %v; want the ban at once and the one after it %v later", p, proveEvery)
+		}
+		if s := tr.e.Status(); s.Repaired != 0 || !s.Healthy {
+			t.Errorf("%+v: nothing was amiss", s)
+		}
+	})
+}
+
+// TestLostBan has a door that takes bans and does not keep them.
+func TestLostBan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &provenDoor{}
+		tr := proven(t, d)
+		tr.want(true, 1)
+		synctest.Wait()
+		d.loses = true
+		tr.want(true, 2)
+		synctest.Wait()
+		d.loses = false
+		time.Sleep(time.Second)
+		synctest.Wait()
+		tr.same(t, &d.brokenDoor) // by starting over
+	})
+}
+
+// TestFloodInPieces wishes thousands of bans and lifts at once: none is lost,
+// and no change holds more than maxChange.
+func TestFloodInPieces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &provenDoor{}
+		tr := proven(t, d)
+		wishes := map[netip.Prefix]wish{}
+		for n := range 3*maxChange + 1 {
+			p := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), 32)
+			wishes[p] = wish{ban: n%3 > 0, until: time.Now().Add(time.Hour)}
+			if n%3 > 0 {
+				tr.bans[p] = wishes[p].until
+			}
+		}
+		tr.e.Want(wishes)
+		synctest.Wait()
+		tr.same(t, &d.brokenDoor)
+		if d.most != maxChange {
+			t.Errorf("the largest change held %d, want %d", d.most, maxChange)
+		}
+	})
+}

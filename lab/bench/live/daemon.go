@@ -116,7 +116,7 @@ type status struct {
 	Alarms        []struct{ Kind, What string }
 	Sources       []struct {
 		Name, State string
-		Lag         int64
+		Lag         int64 `json:"lag_bytes"`
 	}
 	Jails []struct {
 		Name                        string

@@ -15,7 +15,7 @@ const floodTook = 60 * time.Second
 // and asks for the status all the while.
 func flood(s *setup) error {
 	s.report.add("| hosts | maxbans | written in s | judged after s | bans | standing | refused | status p50 ms | p99 ms | max ms | unread MiB at most | bans waiting at most | peak MiB |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
-	return floodOnce(s, s.n(1_000_000), 100_000) // the default of maxbans
+	return floodOnce(s, s.n(1_000_000), s.n(100_000)) // 100,000 is the default of maxbans
 }
 
 func floodOnce(s *setup, n, maxBans int) error {
