@@ -114,7 +114,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 		jails: jails, store: store, bus: b,
 		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
 		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()), looks: make(chan func()),
-		toSave: make(chan saveJob), saved: make(chan saveResult),
+		toSave: make(chan saveJob), saved: make(chan saveResult), saveTimer: time.NewTimer(saveAfter),
 		checkpoints: make(chan state.Checkpoint, 1), cursors: saved.Checkpoint.Cursors, holes: savedHoles(saved.Checkpoint.Holes),
 		watched: map[string]watched{}, leaks: make(chan leak, 1), notify: newNotifier(o.Log),
 	}

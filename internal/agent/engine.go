@@ -63,6 +63,10 @@ type engine struct {
 	unsaved   []jail.Decision
 	retrySave bool
 	saving    bool // saveDecisions is busy
+	// saveTimer runs from the first of the pending decisions on; saveDue is set
+	// when it has ended.
+	saveTimer *time.Timer
+	saveDue   bool
 	// decided and settled count decisions: those made, and those of them that
 	// were saved or refused.
 	decided, settled int
@@ -113,6 +117,8 @@ func (e *engine) Run(ctx context.Context) error {
 			f()
 		case f := <-e.looks:
 			f()
+		case <-e.saveTimer.C:
+			e.saveDue = true
 		case toSave <- job:
 			e.handed()
 		case r := <-e.saved:
@@ -189,6 +195,8 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 	for i, l := range b.Lines {
 		if i%answerEvery == answerEvery-1 {
 			e.answer()
+			e.enforce(decisions) // the firewall works while the rest is judged
+			decisions = nil
 		}
 		src.lastLine = now
 		ev, ok := r.read(l, now)
@@ -245,6 +253,9 @@ func (e *engine) enforce(decisions []jail.Decision) {
 	}
 	for _, f := range e.enforcers {
 		f.Want(wishes)
+	}
+	if len(e.pending) == 0 {
+		e.saveTimer.Reset(saveAfter)
 	}
 	e.pending = append(e.pending, decisions...)
 	e.decided += len(decisions)

@@ -30,6 +30,7 @@ func newEngine(t *testing.T) *engine {
 	e := &engine{
 		log: slog.New(slog.DiscardHandler), now: time.Now, jails: jails, store: store, bus: newBus(), holes: map[string]holes{},
 		toSave: make(chan saveJob), saved: make(chan saveResult), checkpoints: make(chan state.Checkpoint, 1),
+		saveTimer: time.NewTimer(saveAfter),
 	}
 	e.alarms = alarms{log: e.log, publish: e.bus.publish, active: map[string]control.Alarm{}}
 	go e.saveDecisions(t.Context())
@@ -63,6 +64,7 @@ func (e *engine) savedBans(t *testing.T) int {
 // saveOne has one job saved.
 func (e *engine) saveOne(t *testing.T) {
 	t.Helper()
+	e.saveDue = true // as when the timer has ended
 	to, job := e.nextSave()
 	if to == nil {
 		t.Fatal("there is nothing to save")
@@ -97,6 +99,7 @@ func TestCheckpointWaitsForWhatIsPending(t *testing.T) {
 	e := newEngine(t)
 	all := byHand(t, e, 3)
 	e.enforce(all[:1])
+	e.saveDue = true
 	to, job := e.nextSave()
 	to <- job
 	e.handed()

@@ -46,9 +46,10 @@ func TestMetricsOfARunningDaemon(t *testing.T) {
 			l.wait("the ban in the kernel", func() bool { return inKernel(t, hostile.String()) })
 			address := strings.TrimPrefix(strings.ReplaceAll(listen, "DIR", l.dir), "unix:")
 			got := ""
-			l.wait("the ban to be counted as applied", func() bool {
+			l.wait("the ban to be counted as applied and as saved", func() bool {
 				got = scrape(t, network, address)
-				return strings.Contains(got, "\np2pban_firewall_applied_total{backend=\"nftables\"} 1\n")
+				return strings.Contains(got, "\np2pban_firewall_applied_total{backend=\"nftables\"} 1\n") &&
+					strings.Contains(got, "\np2pban_state_save_seconds_count 1\n")
 			})
 			for _, want := range []string{
 				`p2pban_build_info{goversion="go1.`,
@@ -65,7 +66,6 @@ func TestMetricsOfARunningDaemon(t *testing.T) {
 				`p2pban_firewall_healthy{backend="nftables"} 1`,
 				`p2pban_alarms{kind="firewall"} 0`,
 				`p2pban_alarms{kind="unrecognised"} 0`,
-				`p2pban_state_save_seconds_count 1`,
 				`process_resident_memory_bytes `,
 			} {
 				if !strings.Contains(got, "\n"+want) {

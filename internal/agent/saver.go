@@ -12,6 +12,11 @@ const (
 	// lines are judged. All of them are one transaction, and a page of the file is
 	// written once for many: 3.3 KB for each decision by 4096, 2.4 KB by 8192.
 	maxPending = 8192
+	// saveAfter is how long decisions wait to be saved together with those that
+	// follow: the firewall has them first, and needs the processor, and a save of
+	// many is little more than one of a single one. Of 500 bans at once the last
+	// stood after 10.7 ms, after 12.8 while saving began at once.
+	saveAfter = 20 * time.Millisecond
 	// maxUnsaved bounds the decisions kept while the state file refuses them; the
 	// oldest are dropped first. They are enforced in any case.
 	maxUnsaved = 100_000
@@ -54,7 +59,8 @@ func (e *engine) saveDecisions(ctx context.Context) error {
 
 // nextSave is the next job, and where to send it: nil if there is none now.
 func (e *engine) nextSave() (to chan<- saveJob, job saveJob) {
-	if e.saving || len(e.pending) == 0 && !e.retrySave {
+	due := e.saveDue || len(e.pending) >= maxPending
+	if e.saving || (len(e.pending) == 0 || !due) && !e.retrySave {
 		return nil, job
 	}
 	return e.toSave, saveJob{e.unsaved, e.pending}
@@ -62,7 +68,7 @@ func (e *engine) nextSave() (to chan<- saveJob, job saveJob) {
 
 // handed notes that a job is on its way.
 func (e *engine) handed() {
-	e.saving, e.retrySave, e.unsaved, e.pending = true, false, nil, nil
+	e.saving, e.saveDue, e.retrySave, e.unsaved, e.pending = true, false, false, nil, nil
 }
 
 // noteSaved takes over what became of a job.
@@ -77,6 +83,7 @@ func (e *engine) noteSaved(r saveResult) {
 // flush waits until everything that is pending is saved, or refused, and told.
 func (e *engine) flush() {
 	for e.saving || len(e.pending) > 0 || e.retrySave {
+		e.saveDue = true
 		to, job := e.nextSave()
 		select {
 		case to <- job:
