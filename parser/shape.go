@@ -41,6 +41,7 @@ type shapeTail struct {
 	reject Reject // Accepted or Outbound
 	rule   string
 	weight int64
+	status Status
 }
 
 const (
@@ -60,6 +61,7 @@ type shapes struct {
 	list    []shape
 	next    int // the shape to give up next
 	learned int
+	last    *shapeTail // of the last line read
 }
 
 // read reads a line that has a known shape into res, of which it sets what
@@ -103,6 +105,7 @@ func (k *shapes) quick(p *Parser, text string, ev *Event) (Reject, bool) {
 		if t == nil {
 			return 0, false
 		}
+		k.last = t
 		sec, nanos, ok := s.time(text)
 		switch {
 		case !ok, t.reject == Accepted && why == Private && p.allowPrivate:
@@ -202,6 +205,8 @@ func (k *shapes) learn(p *Parser, l *Line, res *Result) {
 	if res.Reject == Accepted {
 		tail.rule, tail.weight = res.Event.Rule, res.Event.Weight
 	}
+	st := rec.Status()
+	tail.status = Status{strings.Clone(st.Tag), strings.Clone(st.Connection), strings.Clone(st.Direction), strings.Clone(st.Failure), st.Failed}
 	k.keep(s, tail)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
+	"github.com/p2pban/p2pban/parser"
 	"github.com/p2pban/p2pban/sources"
 )
 
@@ -30,6 +31,8 @@ const (
 	catchUpMax = time.Minute
 	// answerEvery is after how many lines of a batch those who look are answered.
 	answerEvery = 64
+	// judgeAtOnce is how many events of a batch are judged together.
+	judgeAtOnce = 64
 )
 
 // engine owns the jails. Every line, every request and every tick goes through
@@ -54,6 +57,9 @@ type engine struct {
 	batches  chan sources.Batch // from the sources; never closed
 	requests chan func()        // from control and enforcers; never closed
 	looks    chan func()        // requests that change nothing; never closed
+
+	// events are those of the batch that are read and not judged yet.
+	events []parser.Event
 
 	// pending holds decisions that the enforcers have and that are not saved and
 	// told yet.
@@ -191,23 +197,17 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 	now := e.now()
 	e.enforce(setBack(e.jails, now, e.log))
 	r := src.reader(b.Stream)
-	var decisions []jail.Decision
-	for i, l := range b.Lines {
+	for i := range b.Lines {
+		e.line(src, r, &b.Lines[i], now)
 		if i%answerEvery == answerEvery-1 {
 			e.answer()
-			e.enforce(decisions) // the firewall works while the rest is judged
-			decisions = nil
 		}
-		src.lastLine = now
-		ev, ok := r.read(l, now)
-		src.flow.note(&l, &r.result, now)
-		if ok {
-			src.lastEvent = now
-			decisions = append(decisions, e.jails.Observe(*ev)...)
+		if len(e.events) == judgeAtOnce {
+			e.judge() // the firewall works while the rest is read
 		}
 	}
 	src.noteRisk(r)
-	e.enforce(decisions)
+	e.judge()
 	if b.Cursor != "" {
 		if e.cursors[b.Source] == "" {
 			// Where a source begins must be known before its first line comes,
@@ -216,6 +216,34 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 		}
 		e.cursors[b.Source] = b.Cursor
 	}
+}
+
+// line reads a line, and keeps its event for judge.
+func (e *engine) line(src *source, r *reader, l *sources.Line, now time.Time) {
+	src.lastLine = now
+	e.events = append(e.events, parser.Event{})
+	ev := &e.events[len(e.events)-1]
+	if r.readQuick(l, now, ev) {
+		src.flow.noteQuick(l, ev, r.scanner.Status(), now)
+		src.lastEvent = now
+		return
+	}
+	read, ok := r.read(*l, now)
+	src.flow.note(l, &r.result, now)
+	if !ok {
+		e.events = e.events[:len(e.events)-1]
+		return
+	}
+	*ev = *read
+	src.lastEvent = now
+}
+
+// judge judges the events read, together: the jails then wait for the memory of
+// many hosts at once.
+func (e *engine) judge() {
+	e.enforce(e.jails.ObserveAll(e.events))
+	clear(e.events) // they share the memory of their batch
+	e.events = e.events[:0]
 }
 
 // advance moves the jails' clock to the wall clock.

@@ -88,21 +88,31 @@ func (f *flow) note(l *sources.Line, res *parser.Result, now time.Time) {
 		f.keep(l.Text, now)
 		return
 	}
-	f.recognised.beat(now)
-	f.unknown, f.unreadable = 0, 0
+	f.known(now)
 	if res.Reject == parser.Untrusted {
 		return // a stranger may have written it
 	}
 	f.node.note(res)
 	if res.Reject == parser.Accepted {
-		n := f.rules[res.Event.Rule]
-		if n == nil {
-			n = &ruleCount{}
-			f.rules[res.Event.Rule] = n
-		}
-		n.events++
-		n.failures += res.Event.Weight
+		f.event(&res.Event)
 	}
+}
+
+// known notes that a line was recognised.
+func (f *flow) known(now time.Time) {
+	f.recognised.beat(now)
+	f.unknown, f.unreadable = 0, 0
+}
+
+// event counts an event by its rule.
+func (f *flow) event(ev *parser.Event) {
+	n := f.rules[ev.Rule]
+	if n == nil {
+		n = &ruleCount{}
+		f.rules[ev.Rule] = n
+	}
+	n.events++
+	n.failures += ev.Weight
 }
 
 // keep counts a line that was not recognised, and keeps one now and then.

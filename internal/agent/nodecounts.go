@@ -34,14 +34,26 @@ const peerStatus = "CANONICAL_PEER_STATUS"
 
 // note counts a line that was recognised.
 func (n *nodeCounts) note(res *parser.Result) {
-	if res.Record.Tag == peerStatus {
-		n.canonical(&res.Record)
-		return
+	if r := &res.Record; r.Tag == peerStatus {
+		addr, _ := r.Get("addr")
+		n.canonical(r.Status(), addr, sampleRate(r))
+	} else if res.Rule != nil && res.Reject == parser.Accepted {
+		n.offence(&res.Event)
 	}
-	if res.Rule == nil || res.Reject != parser.Accepted {
-		return
+}
+
+// canonical counts a record that stands for weight of its kind.
+func (n *nodeCounts) canonical(s parser.Status, addr string, weight int64) {
+	t := transportOf(addr)
+	if s.Connection == "established" {
+		n.established[index(directions[:], s.Direction)][t] += weight
+	} else if s.Failed {
+		n.failed[index(failureKinds[:], s.Failure)][t] += weight
 	}
-	ev := &res.Event
+}
+
+// offence counts the event of another line, by its rule.
+func (n *nodeCounts) offence(ev *parser.Event) {
 	_, offence, _ := strings.Cut(ev.Rule, "/")
 	t := transportOf(ev.Addr)
 	switch offence {
@@ -51,17 +63,6 @@ func (n *nodeCounts) note(res *parser.Result) {
 		n.failed[index(failureKinds[:], "other")][t] += ev.Weight
 	case "upgrade", "encryption", "length-prefix":
 		n.failed[index(failureKinds[:], "upgrade")][t] += ev.Weight
-	}
-}
-
-func (n *nodeCounts) canonical(r *parser.Record) {
-	addr, _ := r.Get("addr")
-	t, weight := transportOf(addr), sampleRate(r)
-	if status, _ := r.Get("connection_status"); status == "established" {
-		dir, _ := r.Get("dir")
-		n.established[index(directions[:], dir)][t] += weight
-	} else if kind, ok := r.Get("handshake_failure"); ok {
-		n.failed[index(failureKinds[:], kind)][t] += weight
 	}
 }
 

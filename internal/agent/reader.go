@@ -44,7 +44,8 @@ func (t *Tally) ByReason() map[string]int64 {
 // needs to be told.
 type reader struct {
 	parser *parser.Parser
-	// scanner reads for a replay, which asks for nothing but events; or nil.
+	// scanner reads what it can at one look; nil when explaining. A replay asks
+	// for nothing but events, and has it read all lines.
 	scanner *parser.Scanner
 	// last is the latest time known on the stream: a line without a time
 	// inherits it, and a stamp without a year is completed by it.
@@ -78,8 +79,10 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	switch {
 	case r.explain:
 		r.parser.Explain(line, &r.result)
-	case r.scanner != nil:
+	case r.scanner != nil && now.IsZero():
 		r.scanner.Parse(line, &r.result)
+	case r.scanner != nil:
+		r.scanner.ParseWhole(line, &r.result)
 	default:
 		r.parser.Parse(line, &r.result)
 	}

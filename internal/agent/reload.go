@@ -9,6 +9,7 @@ import (
 
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/parser"
 )
 
 // Reload reads the configuration again and takes over what can be changed in a
@@ -117,7 +118,7 @@ func sameLog(a, b config.Source) bool {
 func (s *source) adopt(n *source) {
 	s.spec, s.parser, s.ruleset = n.spec, n.parser, n.ruleset
 	for _, r := range s.streams {
-		r.parser, r.trust = n.parser, n.spec.Trust
+		r.parser, r.scanner, r.trust = n.parser, parser.NewScanner(n.parser), n.spec.Trust
 	}
 }
 

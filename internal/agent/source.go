@@ -211,7 +211,7 @@ func (s *source) reader(stream string) *reader {
 	if len(s.streams) >= maxStreams {
 		s.forgetOldest()
 	}
-	r := &reader{parser: s.parser, trust: s.spec.Trust, risks: s.holes[stream]}
+	r := &reader{parser: s.parser, scanner: parser.NewScanner(s.parser), trust: s.spec.Trust, risks: s.holes[stream]}
 	delete(s.holes, stream)
 	if len(s.spec.Files) > 0 && !slices.Equal(s.spec.Files, []string{config.Stdin}) {
 		r.pieces.Lost() // it may go on in the middle of a file
