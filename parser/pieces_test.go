@@ -3,6 +3,9 @@ package parser
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -297,5 +300,42 @@ func TestPiecesBound(t *testing.T) {
 	}
 	if len(pieces.open) != maxOpenStreams {
 		t.Errorf("%d streams are remembered, at most %d should be", len(pieces.open), maxOpenStreams)
+	}
+}
+
+// TestMayMark: whatever mayMark lets pass is of no stream whose carrier marks
+// pieces, in all captures and in what carriers and strangers could make of one.
+func TestMayMark(t *testing.T) {
+	lines := []string{
+		"2026-11-20T11:26:38.093Z stdout F text", "2026-11-20T11:26:38.093123456789+02:00 stderr P text",
+		`{"log":"text\n","stream":"stderr","time":"2026-11-20T11:26:38.093Z"}`, `{"_STREAM_ID":"a","MESSAGE":"text"}`,
+		" 2026-11-20T11:26:38.093Z stdout F text", "", " std", "x",
+	}
+	err := filepath.WalkDir("../testdata/captures", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for line := range strings.Lines(string(text)) {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := 0
+	for _, line := range lines {
+		var res Result
+		unwrap(line, &res)
+		if res.stream.marks {
+			marked++
+			if !mayMark(line) {
+				t.Errorf("its carrier marks pieces: %q", line)
+			}
+		}
+	}
+	if marked < 20 {
+		t.Errorf("only %d of %d lines are of a carrier that marks pieces", marked, len(lines))
 	}
 }
