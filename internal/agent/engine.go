@@ -255,6 +255,9 @@ func (e *engine) advance(now time.Time) {
 			return
 		}
 	}
+	if e.behind(now) {
+		return
+	}
 	e.enforce(e.jails.Advance(now))
 }
 

@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/p2pban/p2pban/jail"
+	"github.com/p2pban/p2pban/sources"
 )
 
 func TestLateness(t *testing.T) {
@@ -32,4 +34,34 @@ func TestLateness(t *testing.T) {
 			t.Errorf("%s: %q, want an alarm: %v", step.when, what, step.alarm)
 		}
 	}
+}
+
+// lagging is a source of which that many bytes are unread.
+type lagging int64
+
+func (lagging) Run(context.Context, chan<- sources.Batch) error { return nil }
+func (lagging) String() string                                  { return "lagging" }
+func (l lagging) Stats() sources.Stats                          { return sources.Stats{Lag: int64(l)} }
+
+// TestClockWaitsForTheUnread: while a source has much to read and reads, the wall
+// clock ends no ban and no window; once it has read, or has stopped, it does.
+func TestClockWaitsForTheUnread(t *testing.T) {
+	e := starting(t)
+	e.caughtUp = true
+	src, now := e.sources[0], time.Now()
+	e.enforce(byHand(t, e, 1))
+	step := func(after time.Duration, lag, bans int, what string) {
+		t.Helper()
+		src.set(lagging(lag), nil)
+		e.advance(now.Add(after))
+		if got := len(e.listBans()); got != bans {
+			t.Errorf("%s: %d bans in force, want %d", what, got, bans)
+		}
+	}
+	src.lastLine = now.Add(2 * time.Hour)
+	step(2*time.Hour, lagBytes, 1, "lines come and 8 MiB are unread")
+	step(2*time.Hour+quietAfter, lagBytes, 0, "no line comes any more")
+	e.enforce(byHand(t, e, 1)) // for an hour from now
+	src.lastLine = now.Add(4 * time.Hour)
+	step(4*time.Hour, lagBytes-1, 0, "little is unread")
 }
