@@ -14,7 +14,7 @@ const floodTook = 60 * time.Second
 // flood writes the deciding lines of a million distinct hosts within a minute,
 // and asks for the status all the while.
 func flood(s *setup) error {
-	s.report.add("| hosts | maxbans | written in s | judged after s | bans | standing | refused | status p50 ms | p99 ms | max ms | unread MiB at most | bans waiting at most | peak MiB |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	s.report.add("| hosts | maxbans | written in s | judged after s | bans | standing | refused | status p50 ms | p99 ms | max ms | unread MiB at most | bans waiting at most | CPU s | peak MiB |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	return floodOnce(s, s.n(1_000_000), s.n(100_000)) // 100,000 is the default of maxbans
 }
 
@@ -57,15 +57,19 @@ func floodOnce(s *setup, n, maxBans int) error {
 		return err
 	}
 	j := st.Jails[0]
-	s.report.add("| %d | %d | %.1f | %.1f | %d | %d | %d | %s | %s | %s | %s | %d | %s |\n", n, maxBans, wrote.Seconds(), judged.Seconds(),
-		st.Bans, stands, j.Held, ms(w.took.q(0.5)), ms(w.took.q(0.99)), ms(w.took.q(1)), mib(w.lag), w.waiting, mib(d.memory("VmHWM")))
+	s.report.add("| %d | %d | %.1f | %.1f | %d | %d | %d | %s | %s | %s | %s | %d | %.0f | %s |\n", n, maxBans, wrote.Seconds(), judged.Seconds(),
+		st.Bans, stands, j.Held, ms(w.took.q(0.5)), ms(w.took.q(0.99)), ms(w.took.q(1)), mib(w.lag), w.waiting, d.cpu().Seconds(), mib(d.memory("VmHWM")))
 	if stands != st.Bans {
 		return fmt.Errorf("%d bans are in force and %d stand in the kernel", st.Bans, stands)
 	}
-	for _, a := range st.Alarms {
-		s.report.add("<!-- alarm: %s -->\n", a.What)
+	if j.Late > 0 || j.Banned < int64(n) {
+		return fmt.Errorf("of %d hosts %d were banned, and %d events came too late", n, j.Banned, j.Late)
 	}
-	return nil
+	s.report.add("\n")
+	for _, a := range st.Alarms {
+		s.report.add("Alarm at the end: %s.\n\n", a.What)
+	}
+	return s.report.plot("status", "Status under the flood", ofStatus, []curve{{"p2pban status", w.took}})
 }
 
 // pour writes the deciding lines of n hosts, evenly over floodTook for a million.

@@ -11,6 +11,7 @@ import (
 // growth measures what one item costs as their number grows tenfold: the
 // processor time of the daemon alone, from the first line to the last ban.
 func growth(s *setup) error {
+	var costs []cost
 	s.report.add("| what grows | number | CPU µs for each | memory MiB |\n|---|---|---|---|\n")
 	now := time.Now()
 	line := func(i int) string { return other(i, now) }
@@ -23,47 +24,58 @@ func growth(s *setup) error {
 		line func(int) string
 	}{{"lines", 2_000_000, line}, {"hosts", 1_000_000, host}, {"bans", 100_000, ban}} {
 		for n := s.n(g.most) / 100; n <= s.n(g.most); n *= 10 {
-			if err := growOne(s, g.what, n, g.line); err != nil {
+			c, err := growOne(s, g.what, n, g.line)
+			if err != nil {
 				return err
 			}
+			costs = append(costs, c)
 		}
 	}
-	return nil
+	s.report.add("\n")
+	return s.report.draw("growth", "What one more costs", func(path string) error { return drawCosts(path, costs) })
 }
 
-func growOne(s *setup, what string, n int, line func(int) string) error {
+// cost is the processor time of one of n items.
+type cost struct {
+	what   string
+	n      int
+	micros float64
+}
+
+func growOne(s *setup, what string, n int, line func(int) string) (c cost, err error) {
 	dir, err := s.path(fmt.Sprintf("grow %s %d", what, n))
 	if err != nil {
-		return err
+		return c, err
 	}
 	log, err := os.Create(filepath.Join(dir, "node.log"))
 	if err != nil {
-		return err
+		return c, err
 	}
 	defer os.Remove(log.Name())
 	defer log.Close()
 	d, err := startP2pban(s.p2pban, dir, fileSource(log.Name()), "")
 	if err != nil {
-		return err
+		return c, err
 	}
 	defer d.stop()
 	out := bufio.NewWriterSize(log, 1<<20)
 	before := d.cpu()
 	for i := range n {
 		if _, err := out.WriteString(line(i)); err != nil {
-			return err
+			return c, err
 		}
 	}
 	if err := out.Flush(); err != nil {
-		return err
+		return c, err
 	}
 	err = d.until("the lines to be judged", 2*time.Minute, func() bool {
 		st, err := d.status()
 		return err == nil && st.Lines >= int64(n) && st.Firewall.Waiting == 0
 	})
 	if err != nil {
-		return err
+		return c, err
 	}
-	s.report.add("| %s | %d | %.2f | %s |\n", what, n, float64((d.cpu()-before).Microseconds())/float64(n), mib(d.memory("VmRSS")))
-	return nil
+	c = cost{what, n, float64((d.cpu() - before).Microseconds()) / float64(n)}
+	s.report.add("| %s | %d | %.2f | %s |\n", what, n, c.micros, mib(d.memory("VmRSS")))
+	return c, nil
 }

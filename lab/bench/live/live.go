@@ -100,7 +100,7 @@ func latency(s *setup) error {
 	}
 	s.report.add("\n")
 	for _, k := range append(kinds(), kind{name: "journal", title: "A journal"}) {
-		if err := s.report.plot(k.name, k.title, all[k.name]); err != nil {
+		if err := s.report.plot(k.name, k.title, ofBans, all[k.name]); err != nil {
 			return err
 		}
 	}

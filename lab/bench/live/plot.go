@@ -17,13 +17,19 @@ type curve struct {
 	d    dist
 }
 
-// drawCDF writes an SVG of how many of the bans stood within how long, on a
-// logarithmic scale: the programs lie factors of a thousand apart.
-func drawCDF(path, title string, curves []curve) error {
+// axes are what a plot of distributions says of what, in milliseconds.
+type axes struct{ x, y string }
+
+var (
+	ofBans   = axes{"milliseconds from write() to the element in the kernel", "share of the bans"}
+	ofStatus = axes{"milliseconds until status is answered", "share of the answers"}
+)
+
+// drawCDF writes an SVG of how many of a distribution lie below what, on a
+// logarithmic scale: programs lie factors of a thousand apart.
+func drawCDF(path, title string, a axes, curves []curve) error {
 	p := plot.New()
-	p.Title.Text = title
-	p.X.Label.Text = "milliseconds from write() to the element in the kernel"
-	p.Y.Label.Text = "share of the bans"
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, a.x, a.y
 	p.X.Scale = plot.LogScale{}
 	p.X.Tick.Marker = plot.LogTicks{Prec: -1}
 	p.Legend.Top, p.Legend.Left = true, true
@@ -49,6 +55,36 @@ func drawCDF(path, title string, curves []curve) error {
 	}
 	p.X.Min = math.Pow(10, math.Floor(math.Log10(least)))
 	p.X.Max = math.Pow(10, math.Ceil(math.Log10(most)))
+	p.Add(plotter.NewGrid())
+	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, path)
+}
+
+// drawCosts writes an SVG of what one item costs by how many there are.
+func drawCosts(path string, costs []cost) error {
+	p := plot.New()
+	p.Title.Text = "What one more costs"
+	p.X.Label.Text, p.Y.Label.Text = "how many", "microseconds of processor for each"
+	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Y.Min, p.Y.Max = 0.1, 1000
+	var names []string
+	by := map[string]plotter.XYs{}
+	for _, c := range costs {
+		if by[c.what] == nil {
+			names = append(names, c.what)
+		}
+		by[c.what] = append(by[c.what], plotter.XY{X: float64(c.n), Y: max(c.micros, p.Y.Min)})
+	}
+	for i, name := range names {
+		line, points, err := plotter.NewLinePoints(by[name])
+		if err != nil {
+			return err
+		}
+		line.Color, points.Color, points.Shape = plotutil.Color(i), plotutil.Color(i), plotutil.Shape(i)
+		p.Add(line, points)
+		p.Legend.Add(name, line, points)
+	}
 	p.Add(plotter.NewGrid())
 	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, path)
 }

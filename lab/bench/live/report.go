@@ -45,12 +45,20 @@ func (r *report) save(section string) error {
 }
 
 // plot draws distributions beside the report.
-func (r *report) plot(name, title string, curves []curve) error {
-	if r.path == "" || len(curves) == 0 {
+func (r *report) plot(name, title string, a axes, curves []curve) error {
+	if len(curves) == 0 {
+		return nil
+	}
+	return r.draw(name, title, func(path string) error { return drawCDF(path, title, a, curves) })
+}
+
+// draw has a plot written beside the report, and shows it there.
+func (r *report) draw(name, title string, draw func(path string) error) error {
+	if r.path == "" {
 		return nil
 	}
 	file := strings.TrimSuffix(r.path, ".md") + "-" + name + ".svg"
-	if err := drawCDF(file, title, curves); err != nil {
+	if err := draw(file); err != nil {
 		return err
 	}
 	r.add("![%s](%s)\n", title, filepath.Base(file))
