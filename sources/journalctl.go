@@ -23,17 +23,24 @@ type journalctl struct {
 	terms     [][]string
 
 	cmd    *exec.Cmd
+	pipe   *os.File // from cmd; out reads it
 	out    *bufio.Reader
 	stderr *tailWriter
 	// first is an entry that was read and not given yet.
 	first *entry
+
+	// cursor is the last entry that follow or next gave.
+	cursor string
+	// began is when cmd was started, and heard when the last entry came from it.
+	began, heard time.Time
+	again        pace
 }
 
 func openJournalctl(directory string, terms [][]string) (journalReader, error) {
 	if _, err := exec.LookPath("journalctl"); err != nil {
 		return nil, fmt.Errorf("%w: %w (install systemd, or name log files instead)", ErrNoJournal, err)
 	}
-	c := &journalctl{directory: directory, terms: slices.Clone(terms)}
+	c := &journalctl{directory: directory, terms: slices.Clone(terms), again: usualPace}
 	if directory != "" {
 		return c, nil
 	}
@@ -106,18 +113,25 @@ func (c *journalctl) start(ctx context.Context, extra ...string) error {
 	c.stderr = &tailWriter{}
 	c.cmd.Stderr = c.stderr
 	c.cmd.Env = append(c.cmd.Environ(), "LC_ALL=C")
-	out, err := c.cmd.StdoutPipe()
+	r, w, err := os.Pipe() // not StdoutPipe, for its deadlines
 	if err != nil {
 		return err
 	}
-	c.out = bufio.NewReaderSize(out, 64<<10)
-	return c.cmd.Start()
+	defer w.Close()
+	c.cmd.Stdout, c.pipe, c.out, c.began = w, r, bufio.NewReaderSize(r, 64<<10), time.Now()
+	if err := c.cmd.Start(); err != nil {
+		c.cmd = nil
+		r.Close()
+		return err
+	}
+	return nil
 }
 
 // ended waits for the end of the program and says why.
 func (c *journalctl) ended() error {
 	err := c.cmd.Wait()
 	c.cmd = nil
+	c.pipe.Close()
 	if err != nil {
 		return fmt.Errorf("journalctl: %w: %s", err, c.stderr)
 	}
@@ -131,6 +145,7 @@ func (c *journalctl) close() {
 	_ = c.cmd.Process.Kill() // it may have ended
 	_ = c.cmd.Wait()         // of the signal
 	c.cmd = nil
+	c.pipe.Close()
 }
 
 func (c *journalctl) follow(ctx context.Context, cursor string) (bool, error) {
@@ -146,6 +161,7 @@ func (c *journalctl) follow(ctx context.Context, cursor string) (bool, error) {
 	if err := c.start(ctx, extra...); err != nil {
 		return false, err
 	}
+	c.cursor = cursor
 	if cursor == "" {
 		return true, nil
 	}
@@ -166,6 +182,11 @@ func (c *journalctl) next(ctx context.Context) ([]entry, error) {
 	if c.first != nil {
 		all, c.first = append(all, *c.first), nil
 	}
+	if len(all) == 0 {
+		if err := c.await(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for len(all) == 0 || (c.out.Buffered() > 0 && len(all) < MaxBatchLines && size < MaxBatchBytes-MaxLineBytes) {
 		e, err := readExport(c.out)
 		if err != nil {
@@ -174,6 +195,7 @@ func (c *journalctl) next(ctx context.Context) ([]entry, error) {
 		all = append(all, e)
 		size += len(e.message)
 	}
+	c.cursor, c.heard = all[len(all)-1].cursor, time.Now()
 	return all, nil
 }
 
