@@ -149,7 +149,7 @@ func BenchmarkIdle(b *testing.B) {
 }
 
 // cpuTime is what this process has used.
-func cpuTime(b *testing.B) time.Duration {
+func cpuTime(b testing.TB) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
