@@ -68,6 +68,10 @@ func Replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jai
 			panic(panicked)
 		}
 	}()
+	return replay(p, jails, captures, emit)
+}
+
+func replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jail.Decision) error) (sum Summary, err error) {
 	var (
 		hosts = newHostSet()
 		out   = ordered{emit: emit}
