@@ -1,6 +1,8 @@
 package jail
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -40,5 +42,17 @@ func TestBanAtMaxretryAndUnbanAtUntil(t *testing.T) {
 	d = s.Advance(t0.Add(70 * time.Second))
 	if len(d) != 1 || d[0].Action != Unban || !d[0].At.Equal(t0.Add(70*time.Second)) {
 		t.Fatalf("at until: %+v", d)
+	}
+}
+
+func TestTooManyJails(t *testing.T) {
+	jails := make([]Config, MaxJails+1)
+	for i := range jails {
+		jails[i] = Config{Name: fmt.Sprint("j", i), Rules: []string{"r"}, FindTime: time.Second, MaxRetry: 1, BanTime: time.Second}
+	}
+	mustSet(t, jails[:MaxJails]...)
+	var p *Problem
+	if _, err := New(jails, Options{}); !errors.As(err, &p) || p.Jail != "j1000" {
+		t.Errorf("one jail more than MaxJails: %v", err)
 	}
 }
