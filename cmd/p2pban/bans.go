@@ -8,8 +8,8 @@ import (
 	"github.com/p2pban/p2pban/internal/control"
 )
 
-const bansLong = `List the bans in force: host or prefix, jail, since and until when, and what the
-ban rests on. --json prints one array, with all the evidence.`
+const bansLong = `List the bans in force, the oldest first: host or prefix, jail, since and until
+when, and what the ban rests on. --json prints one array, with all the evidence.`
 
 func newBans(g *global) *cobra.Command {
 	var jail string

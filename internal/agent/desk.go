@@ -89,9 +89,9 @@ func (d *desk) Bans(ctx context.Context, name string, yield func(control.Ban) er
 	if err := d.checkJail(ctx, name); err != nil {
 		return err
 	}
-	var last *jail.Decision
+	var last int64
 	for {
-		page, err := d.engine.store.BansAfter(ctx, last, name, bansPage)
+		page, next, err := d.engine.store.BansAfter(ctx, last, name, bansPage)
 		if err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (d *desk) Bans(ctx context.Context, name string, yield func(control.Ban) er
 		if len(page) < bansPage {
 			return nil
 		}
-		last = &page[len(page)-1]
+		last = next
 	}
 }
 

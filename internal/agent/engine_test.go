@@ -54,7 +54,7 @@ func byHand(t *testing.T, e *engine, n int) (all []jail.Decision) {
 
 func (e *engine) savedBans(t *testing.T) int {
 	t.Helper()
-	saved, err := e.store.BansAfter(t.Context(), nil, "", 1000) // more than a test saves
+	saved, _, err := e.store.BansAfter(t.Context(), 0, "", 1000) // more than a test saves
 	if err != nil {
 		t.Fatal(err)
 	}

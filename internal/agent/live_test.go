@@ -276,7 +276,7 @@ func TestFromLineToKernel(t *testing.T) {
 	if err := l.client.Bans(t.Context(), "", func(b control.Ban) error { bans = append(bans, b); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if len(bans) != 2 || bans[1].Host != hostile || bans[1].Failures != 300 || bans[1].Rules["go-libp2p/connection"] != 3 {
+	if len(bans) != 2 || bans[0].Host != hostile || bans[0].Failures != 300 || bans[0].Rules["go-libp2p/connection"] != 3 {
 		t.Errorf("bans after the restart: %+v", bans)
 	}
 

@@ -262,7 +262,8 @@ type Daemon interface {
 	// is nearest to its ban first. Of more than 1000 hosts in a jail it looks at
 	// those that were nearest at their last event.
 	Nearest(ctx context.Context, limit int) ([]HostStatus, error)
-	// Bans calls yield for each ban in force, of one jail if named, by prefix.
+	// Bans calls yield for each ban in force, of one jail if named, oldest first; one
+	// that is made anew meanwhile may come twice.
 	Bans(ctx context.Context, jail string, yield func(Ban) error) error
 	Ban(ctx context.Context, r BanRequest) ([]Ban, error)
 	Unban(ctx context.Context, r UnbanRequest) (*UnbanReply, error)

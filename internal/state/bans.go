@@ -20,19 +20,31 @@ func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) er
 	if len(decisions) == 0 {
 		return nil
 	}
-	return s.inTx(ctx, "saving decisions in", func(tx *sql.Tx) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	moves := s.index.moves(decisions)
+	newest := s.newest + int64(len(decisions))
+	err := s.inTx(ctx, "saving decisions in", func(tx *sql.Tx) error {
 		w := s.statements.in(ctx, tx)
-		for i := range decisions {
-			if err := w.write(ctx, &decisions[i]); err != nil {
+		for _, ids := range left(moves) {
+			if _, err := w.drop.ExecContext(ctx, ids[0], ids[1]); err != nil {
 				return err
 			}
 		}
-		_, err := w.trim.ExecContext(ctx, MaxHistory)
+		if err := w.write(ctx, decisions, moves, s.newest); err != nil {
+			return err
+		}
+		_, err := w.trim.ExecContext(ctx, newest-MaxHistory)
 		return err
 	})
+	if err == nil {
+		s.index.take(moves)
+		s.newest = newest
+	}
+	return err
 }
 
-const putBanText = `INSERT OR REPLACE INTO bans (jail, prefix, packed, sum) VALUES (?, ?, ?, ?)`
+const putBanText = `INSERT INTO bans (id, jail, prefix, packed, sum) VALUES (?, ?, ?, ?, ?)`
 
 // statements are those of SaveDecisions, prepared once: for a single ban,
 // parsing them would be half of the work.
@@ -44,9 +56,9 @@ func (s *Store) prepareStatements(ctx context.Context) error {
 		text string
 	}{
 		{&s.statements.put, putBanText},
-		{&s.statements.drop, `DELETE FROM bans WHERE jail = ? AND prefix = ?`},
-		{&s.statements.record, `INSERT INTO history (network, prefix, packed) VALUES (?, ?, ?)`},
-		{&s.statements.trim, `DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?`},
+		{&s.statements.drop, `DELETE FROM bans WHERE id BETWEEN ? AND ?`},
+		{&s.statements.record, recordText},
+		{&s.statements.trim, `DELETE FROM history WHERE id <= ?`},
 	} {
 		var err error
 		if *p.stmt, err = s.db.PrepareContext(ctx, p.text); err != nil {
@@ -61,28 +73,37 @@ func (w *statements) in(ctx context.Context, tx *sql.Tx) *statements {
 	return &statements{tx.StmtContext(ctx, w.put), tx.StmtContext(ctx, w.drop), tx.StmtContext(ctx, w.record), tx.StmtContext(ctx, w.trim)}
 }
 
-func (w *statements) write(ctx context.Context, d *jail.Decision) error {
-	packed, err := pack(d)
-	if err != nil {
-		return fmt.Errorf("%s of %s: %w", d.Action, d.Prefix, err)
+// write puts decisions into the history, after the newest there, and the bans
+// among them that moves give a row into it.
+func (w *statements) write(ctx context.Context, decisions []jail.Decision, moves []move, newest int64) error {
+	history := blocks{record: w.record, newest: newest}
+	var packed []byte
+	for i := range decisions {
+		d := &decisions[i]
+		var err error
+		if packed, err = pack(packed[:0], d); err != nil {
+			return fmt.Errorf("%s of %s: %w", d.Action, d.Prefix, err)
+		}
+		if err := history.add(ctx, d.Action, packed); err != nil {
+			return err
+		}
+		if len(moves) == 0 || moves[0].of != i {
+			continue
+		}
+		if id := moves[0].to; id != 0 {
+			if err := putBan(ctx, w.put, id, d, packed); err != nil {
+				return err
+			}
+		}
+		moves = moves[1:]
 	}
-	prefix := d.Prefix.String()
-	switch d.Action {
-	case jail.Ban:
-		err = putBan(ctx, w.put, d.Jail, prefix, packed)
-	case jail.Unban:
-		_, err = w.drop.ExecContext(ctx, d.Jail, prefix)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = w.record.ExecContext(ctx, network(d.Prefix.Addr()), prefix, packPast(d.Action, packed))
-	return err
+	return history.flush(ctx)
 }
 
 // putBan puts one ban into the bans in force.
-func putBan(ctx context.Context, put *sql.Stmt, jail, prefix string, packed []byte) error {
-	_, err := put.ExecContext(ctx, jail, prefix, packed, sum([]byte(jail), []byte(prefix), packed))
+func putBan(ctx context.Context, put *sql.Stmt, id int64, d *jail.Decision, packed []byte) error {
+	prefix := d.Prefix.String()
+	_, err := put.ExecContext(ctx, id, d.Jail, prefix, packed, sum([]byte(d.Jail), []byte(prefix), packed))
 	return err
 }
 
@@ -98,58 +119,56 @@ var (
 )
 
 // banRows selects what readBans reads.
-const banRows = `SELECT jail, prefix, packed, sum FROM bans`
+const banRows = `SELECT id, jail, prefix, packed, sum FROM bans`
 
-// readBans reads the bans in force that a query of banRows selects.
-func (s *Store) readBans(ctx context.Context, q querier, query string, args ...any) ([]jail.Decision, error) {
+// readBans reads the bans in force that a query of banRows selects, and the rows
+// they lie in.
+func (s *Store) readBans(ctx context.Context, q querier, query string, args ...any) ([]jail.Decision, []int64, error) {
 	u := newUnpacker()
 	return s.readBansBy(ctx, q, u.unpack, query, args...)
 }
 
 // readBansBy reads bans whose bytes decode into a decision by the given function.
-func (s *Store) readBansBy(ctx context.Context, q querier, decode func([]byte, *jail.Decision) error, query string, args ...any) ([]jail.Decision, error) {
+func (s *Store) readBansBy(ctx context.Context, q querier, decode func([]byte, *jail.Decision) error, query string, args ...any) (bans []jail.Decision, ids []int64, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
-	var bans []jail.Decision
 	for rows.Next() {
 		var name, prefix, bytes sql.RawBytes // valid until the next row
-		var want int64
-		if err := rows.Scan(&name, &prefix, &bytes, &want); err != nil {
-			return nil, err
+		var id, want int64
+		if err := rows.Scan(&id, &name, &prefix, &bytes, &want); err != nil {
+			return nil, nil, err
 		}
 		if sum(name, prefix, bytes) != want {
-			return nil, &DamagedError{Path: s.path, Err: errors.New("the checksum of a ban does not fit")}
+			return nil, nil, &DamagedError{Path: s.path, Err: errors.New("the checksum of a ban does not fit")}
 		}
 		if len(bans) == cap(bans) {
 			bans = slices.Grow(bans, max(len(bans), 16)) // append would copy a long list again and again
 		}
-		bans = append(bans, jail.Decision{})
+		bans, ids = append(bans, jail.Decision{}), append(ids, id)
 		if err := decode(bytes, &bans[len(bans)-1]); err != nil {
-			return nil, &DamagedError{Path: s.path, Err: fmt.Errorf("the ban of %s: %w", prefix, err)}
+			return nil, nil, &DamagedError{Path: s.path, Err: fmt.Errorf("the ban of %s: %w", prefix, err)}
 		}
 	}
-	return bans, rows.Err()
+	return bans, ids, rows.Err()
 }
 
-// BansAfter gives the next bans in force, at most limit, in the order of jail
-// and prefix (as text): those behind after, or the first ones if that is nil;
-// of one jail, or of all if name is empty. A long list read so, page by page,
-// holds nobody else up.
-func (s *Store) BansAfter(ctx context.Context, after *jail.Decision, name string, limit int) ([]jail.Decision, error) {
-	var afterJail, afterPrefix string
-	if after != nil {
-		afterJail, afterPrefix = after.Jail, after.Prefix.String()
-	}
-	bans, err := s.readBans(ctx, s.db,
-		banRows+` WHERE (jail, prefix) > (?, ?) AND (? = '' OR jail = ?) ORDER BY jail, prefix LIMIT ?`,
-		afterJail, afterPrefix, name, name, limit)
+// BansAfter gives the next bans in force, at most limit, in the order in which
+// they were made: those behind after, or the first ones if that is 0; of one
+// jail, or of all if name is empty. last is where the next call goes on. A long
+// list read so, page by page, holds nobody else up; a ban that is made anew
+// meanwhile may stand in it twice.
+func (s *Store) BansAfter(ctx context.Context, after int64, name string, limit int) (bans []jail.Decision, last int64, err error) {
+	bans, ids, err := s.readBans(ctx, s.db, banRows+` WHERE id > ? AND (? = '' OR jail = ?) ORDER BY id LIMIT ?`, after, name, name, limit)
 	if err != nil {
-		return nil, s.classify("listing the bans in", err)
+		return nil, after, s.classify("listing the bans in", err)
 	}
-	return bans, nil
+	if len(ids) > 0 {
+		after = ids[len(ids)-1]
+	}
+	return bans, after, nil
 }
 
 // sum is CRC-32C over the parts, each after its length.

@@ -1,8 +1,12 @@
 package state
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,23 +61,79 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// TestHistoryIsBounded passes the bound: a block goes when the last decision in it
+// lies too far back.
 func TestHistoryIsBounded(t *testing.T) {
+	path := statePath(t)
+	s := open(t, path)
+	save(t, s, ban(1), ban(2))
+	save(t, s, ban(3))
+	// As if as many decisions had been saved since as are remembered, but for one.
+	if _, err := s.db.Exec(`UPDATE history SET id = ? WHERE id = 3`, MaxHistory); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s = open(t, path)
+	save(t, s, ban(4)) // now the first lies too far back, the second does not
+	remembers(t, s, ban(4), ban(3), ban(2), ban(1))
+	save(t, s, ban(5))
+	remembers(t, s, ban(5), ban(4), ban(3))
+}
+
+// remembers holds the history to be want, newest first.
+func remembers(t *testing.T, s *Store, want ...jail.Decision) {
+	t.Helper()
+	got, err := s.History(context.Background(), netip.Prefix{}, len(want)+1)
+	if diff := cmp.Diff(want, got, compareNetip); diff != "" || err != nil {
+		t.Errorf("%v; past decisions (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestLongHistory finds what lies far back, behind several pages of blocks.
+func TestLongHistory(t *testing.T) {
+	const count, size = 15_000, 3 * historyPage
+	s := open(t, statePath(t))
+	all := make([]jail.Decision, count)
+	for i := range all {
+		all[i] = ban(i)
+		all[i].Evidence.Line = strings.Repeat("x", size/count)
+	}
+	for part := range slices.Chunk(all, 4000) {
+		save(t, s, part...)
+	}
+	for _, n := range []int{0, 1, count / 2, count - 1} {
+		found, err := s.History(context.Background(), all[n].Prefix, 2)
+		if diff := cmp.Diff(all[n:][:1], found, compareNetip); diff != "" || err != nil {
+			t.Errorf("number %d: %v (-want +got):\n%s", n, err, diff)
+		}
+	}
+	slices.Reverse(all)
+	remembers(t, s, all...)
+}
+
+// TestDamagedHistory has blocks that no p2pban wrote: they are refused, whole or
+// cut anywhere.
+func TestDamagedHistory(t *testing.T) {
 	s := open(t, statePath(t))
 	save(t, s, ban(1))
-	// As if the bound had just been passed.
-	if _, err := s.db.Exec(`UPDATE history SET id = id - ?`, MaxHistory-1); err != nil {
+	var whole []byte
+	if err := s.db.QueryRow(`SELECT packed FROM history`).Scan(&whole); err != nil {
 		t.Fatal(err)
 	}
-	save(t, s, ban(2)) // ids go on from the highest, here 2-MaxHistory+1
-	if _, err := s.db.Exec(`UPDATE history SET id = ? WHERE id = (SELECT max(id) FROM history)`, 2); err != nil {
-		t.Fatal(err)
+	blocks := [][]byte{append(bytes.Clone(whole), 1), {0}, {1, 9}, bytes.Repeat([]byte{255}, 20)}
+	for n := 1; n < len(whole); n++ {
+		blocks = append(blocks, whole[:n])
 	}
-	save(t, s, ban(3))
-	found, err := s.History(context.Background(), netip.Prefix{}, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(found) != 2 || found[0].Prefix != ban(3).Prefix || found[1].Prefix != ban(2).Prefix {
-		t.Errorf("%v: want the two newest; the first lies %d ids back", found, MaxHistory)
+	for _, b := range blocks {
+		if _, err := s.db.Exec(`UPDATE history SET packed = ?`, b); err != nil {
+			t.Fatal(err)
+		}
+		for _, prefix := range []netip.Prefix{{}, ban(1).Prefix} {
+			found, err := s.History(context.Background(), prefix, 10)
+			var damaged *DamagedError
+			if !errors.As(err, &damaged) {
+				t.Errorf("%x: %v, %v: want a DamagedError", b, found, err)
+			}
+		}
 	}
 }

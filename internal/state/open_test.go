@@ -32,13 +32,13 @@ func TestOneOwner(t *testing.T) {
 func TestNewerSchema(t *testing.T) {
 	path := statePath(t)
 	s := open(t, path)
-	if _, err := s.db.Exec(`PRAGMA user_version = 5`); err != nil {
+	if _, err := s.db.Exec(`PRAGMA user_version = 6`); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
 	_, _, aside, err := OpenOrSetAside(path)
 	var newer *NewerError
-	if !errors.As(err, &newer) || newer.Schema != 5 || newer.Ours != schemaVersion || aside != "" {
+	if !errors.As(err, &newer) || newer.Schema != 6 || newer.Ours != schemaVersion || aside != "" {
 		t.Errorf("%q, %v: want a NewerError and nothing moved", aside, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -18,9 +19,10 @@ import (
 // the order of jail.Decision. There is no version in it: schemaVersion says
 // which of them are there.
 
-func pack(d *jail.Decision) ([]byte, error) {
+// pack appends the bytes of a ban to b.
+func pack(b []byte, d *jail.Decision) ([]byte, error) {
 	ev := &d.Evidence
-	var p packer
+	p := packer{b: b}
 	p.string(d.Jail)
 	p.binary(d.Host)
 	p.binary(d.Prefix)
@@ -47,13 +49,30 @@ func pack(d *jail.Decision) ([]byte, error) {
 	return p.b, p.err
 }
 
-// packPast makes bytes for the history of packed ones: the action stands before
-// them, which for a ban in force goes without saying.
-func packPast(a jail.Action, packed []byte) []byte { return append([]byte{byte(a)}, packed...) }
+// appendPast appends an entry of the history to b: how long it is, its action,
+// which for a ban in force goes without saying, and what pack makes.
+func appendPast(b []byte, a jail.Action, packed []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(1+len(packed)))
+	return append(append(b, byte(a)), packed...)
+}
+
+// splitPast gives the entries that appendPast made, the oldest first.
+func splitPast(b []byte) (entries [][]byte, err error) {
+	for len(b) > 0 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > uint64(len(b)-size) {
+			return nil, errPacked
+		}
+		entries = append(entries, b[size:][:n])
+		b = b[size:][n:]
+	}
+	return entries, nil
+}
 
 type packer struct {
-	b   []byte
-	err error
+	b       []byte
+	err     error
+	scratch [32]byte
 }
 
 func (p *packer) int(n int64) { p.b = binary.AppendVarint(p.b, n) }
@@ -77,8 +96,8 @@ func (p *packer) time(t time.Time) {
 }
 
 // binary is for addresses and prefixes, which may be invalid.
-func (p *packer) binary(v interface{ MarshalBinary() ([]byte, error) }) {
-	b, err := v.MarshalBinary()
+func (p *packer) binary(v interface{ AppendBinary([]byte) ([]byte, error) }) {
+	b, err := v.AppendBinary(p.scratch[:0])
 	p.err = errors.Join(p.err, err)
 	p.count(len(b))
 	p.b = append(p.b, b...)
@@ -132,13 +151,28 @@ func (u *unpacker) unpack(b []byte, d *jail.Decision) error {
 	return nil
 }
 
-// unpackPast is unpack for what packPast made.
+// unpackPast is unpack for an entry of the history.
 func (u *unpacker) unpackPast(b []byte, d *jail.Decision) error {
 	if len(b) == 0 || b[0] > byte(jail.Held) {
 		return errPacked
 	}
 	d.Action = jail.Action(b[0])
 	return u.unpack(b[1:], d)
+}
+
+// pastPrefix is the prefix of an entry of the history, without reading all of it.
+func (u *unpacker) pastPrefix(b []byte) (p netip.Prefix, err error) {
+	if len(b) == 0 {
+		return p, errPacked
+	}
+	u.b, u.bad = b[1:], false
+	u.bytes() // the jail
+	u.bytes() // the host
+	u.binary(&p)
+	if u.bad {
+		return p, errPacked
+	}
+	return p, nil
 }
 
 func (u *unpacker) int() int64 {

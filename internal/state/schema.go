@@ -3,12 +3,9 @@ package state
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/p2pban/p2pban/jail"
 )
 
 // applicationID marks the file as ours (PRAGMA application_id): "p2pb".
@@ -16,8 +13,9 @@ const applicationID = 0x70327062
 
 // schemaVersion is PRAGMA user_version; a change of the tables raises it, and
 // migrate brings older ones up to it. 1 kept bans as JSON, 2 still the history,
-// 3 no holes.
-const schemaVersion = 4
+// 3 no holes; up to 4 the keys of bans lay sorted in the file, and every decision
+// of the history was a row in an index.
+const schemaVersion = 5
 
 // Every row of bans, and the checkpoint as a whole, carries a checksum: SQLite
 // notices a broken tree but not a changed byte, and a changed byte in a prefix
@@ -41,27 +39,23 @@ CREATE TABLE snapshot (
 `
 
 // Bans lie in the order in which they were made, which is about that in which
-// they end, and only their keys lie sorted. Where whole bans lay by prefix, each
-// decision of a flood wrote a page of its own.
+// they end: a flood writes the end of the table and takes from its beginning.
+// Which row is whose stands in memory, see index.
 const bansTable = `
 CREATE TABLE bans (
 	id       INTEGER PRIMARY KEY,
 	jail     TEXT NOT NULL,
 	prefix   TEXT NOT NULL,
 	packed   BLOB NOT NULL, -- by pack
-	sum      INTEGER NOT NULL,
-	UNIQUE (jail, prefix)
+	sum      INTEGER NOT NULL
 ) STRICT;
 `
 
 const historyTable = `
 CREATE TABLE history (
-	id       INTEGER PRIMARY KEY,
-	network  BLOB NOT NULL, -- 4 or 6, then the prefix's address
-	prefix   TEXT NOT NULL,
-	packed   BLOB NOT NULL  -- by packPast
+	id       INTEGER PRIMARY KEY, -- the number of the last decision in it
+	packed   BLOB NOT NULL        -- decisions, by appendPast
 ) STRICT;
-CREATE INDEX history_network ON history (network);
 `
 
 // tables are the names in schema.
@@ -79,33 +73,34 @@ func (s *Store) isNew(ctx context.Context) (bool, error) {
 }
 
 // read reads everything and checks it: whether the file is ours, of a schema we
-// know, and as we wrote it.
-func (s *Store) read(ctx context.Context) (saved Saved, err error) {
+// know, and as we wrote it. ids are the rows of the bans.
+func (s *Store) read(ctx context.Context) (saved Saved, ids []int64, err error) {
 	if empty, err := s.isNew(ctx); err != nil || empty {
-		return saved, err
+		return saved, nil, err
 	}
 	version, err := s.checkIdentity(ctx)
 	if err != nil {
-		return saved, err
+		return saved, nil, err
 	}
 	if err := s.quickCheck(ctx); err != nil {
-		return saved, err
+		return saved, nil, err
 	}
-	if version == 1 {
-		saved.Bans, err = s.readBansBy(ctx, s.db, decodeJSON, `SELECT jail, prefix, decision, sum FROM bans`)
-	} else {
-		saved.Bans, err = s.readBans(ctx, s.db, banRows)
+	switch version {
+	case 1:
+		saved.Bans, ids, err = s.readBansBy(ctx, s.db, decodeJSON, `SELECT 0, jail, prefix, decision, sum FROM bans`)
+	case 2:
+		saved.Bans, ids, err = s.readBans(ctx, s.db, `SELECT 0, jail, prefix, packed, sum FROM bans`)
+	default:
+		saved.Bans, ids, err = s.readBans(ctx, s.db, banRows)
+	}
+	if err == nil {
+		saved.Checkpoint, err = s.loadCheckpoint(ctx, s.db, version)
 	}
 	if err != nil {
-		return Saved{}, err
+		return Saved{}, nil, err
 	}
-	if saved.Checkpoint, err = s.loadCheckpoint(ctx, s.db, version); err != nil {
-		return Saved{}, err
-	}
-	return saved, nil
+	return saved, ids, nil
 }
-
-func decodeJSON(text []byte, d *jail.Decision) error { return json.Unmarshal(text, d) }
 
 // checkIdentity gives the version of the schema.
 func (s *Store) checkIdentity(ctx context.Context) (version int, err error) {
@@ -135,8 +130,8 @@ func (s *Store) checkIdentity(ctx context.Context) (version int, err error) {
 }
 
 // prepare makes the tables in a new file, and brings those of an old one up to
-// date with what was read from it.
-func (s *Store) prepare(ctx context.Context, saved *Saved) error {
+// date with what was read from it: saved, and the rows of the bans, ids.
+func (s *Store) prepare(ctx context.Context, saved *Saved, ids []int64) error {
 	if err := s.useWAL(ctx); err != nil {
 		return err
 	}
@@ -145,92 +140,27 @@ func (s *Store) prepare(ctx context.Context, saved *Saved) error {
 		return err
 	}
 	if empty {
-		return s.inTx(ctx, "creating", func(tx *sql.Tx) error {
+		err = s.inTx(ctx, "creating", func(tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version = %d;",
 				schema, applicationID, schemaVersion))
 			return err
 		})
+		if err != nil {
+			return err
+		}
 	}
 	version, err := s.checkIdentity(ctx)
-	if err != nil || version == schemaVersion {
-		return err
-	}
-	return s.inTx(ctx, "bringing up to date", func(tx *sql.Tx) error { return migrate(ctx, tx, version, saved) })
-}
-
-// migrate brings an older file up to date.
-func migrate(ctx context.Context, tx *sql.Tx, version int, saved *Saved) error {
-	if version < 3 {
-		if err := repack(ctx, tx, saved); err != nil {
-			return err
-		}
-	}
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(`ALTER TABLE checkpoint ADD COLUMN holes TEXT NOT NULL DEFAULT '{}'; PRAGMA user_version = %d`, schemaVersion))
-	return err
-}
-
-// repack turns the JSON of schemas 1 and 2 into what pack and packPast make, the
-// bans from what was read of them.
-func repack(ctx context.Context, tx *sql.Tx, saved *Saved) error {
-	_, err := tx.ExecContext(ctx, `DROP TABLE bans; DROP INDEX history_network; ALTER TABLE history RENAME TO past;`+bansTable+historyTable)
 	if err != nil {
 		return err
 	}
-	put, err := tx.PrepareContext(ctx, putBanText)
-	if err != nil {
-		return err
-	}
-	defer put.Close()
-	for i := range saved.Bans {
-		d := &saved.Bans[i]
-		packed, err := pack(d)
-		if err == nil {
-			err = putBan(ctx, put, d.Jail, d.Prefix.String(), packed)
-		}
+	if version < schemaVersion {
+		err = s.inTx(ctx, "bringing up to date", func(tx *sql.Tx) error { return migrate(ctx, tx, version, saved, ids) })
 		if err != nil {
-			return fmt.Errorf("the ban of %s: %w", d.Prefix, err)
-		}
-	}
-	if err := repackHistory(ctx, tx); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `DROP TABLE past`)
-	return err
-}
-
-// repackHistory turns the JSON of schemas 1 and 2, in the table past, into what
-// packPast makes.
-func repackHistory(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, `SELECT id, network, prefix, decision FROM past`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO history (id, network, prefix, packed) VALUES (?, ?, ?, ?)`)
-	if err != nil {
-		return err
-	}
-	defer insert.Close()
-	for rows.Next() {
-		var id int64
-		var network []byte
-		var prefix, text string
-		if err := rows.Scan(&id, &network, &prefix, &text); err != nil {
-			return err
-		}
-		var d jail.Decision
-		if err := json.Unmarshal([]byte(text), &d); err != nil {
-			return fmt.Errorf("history: %w", err)
-		}
-		packed, err := pack(&d)
-		if err != nil {
-			return fmt.Errorf("history: %w", err)
-		}
-		if _, err := insert.ExecContext(ctx, id, network, prefix, packPast(d.Action, packed)); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	s.index = newIndex(saved.Bans, ids)
+	return s.db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM history`).Scan(&s.newest)
 }
 
 // useWAL puts the file into WAL mode, where it stays.

@@ -66,7 +66,7 @@ func save(t testing.TB, s *Store, decisions ...jail.Decision) {
 
 func loadAll(t testing.TB, s *Store) Saved {
 	t.Helper()
-	saved, err := s.read(context.Background())
+	saved, _, err := s.read(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,9 @@ type Store struct {
 	lock *os.File
 	// statements is set before the Store is given out.
 	statements statements
+	saving     sync.Mutex // keeps two SaveDecisions from taking the same rows
+	index      index      // guarded by saving
+	newest     int64      // guarded by saving: the number of the newest decision in the history
 	// checkpointing keeps two Checkpoints from writing the same generation.
 	checkpointing sync.Mutex
 }
@@ -71,13 +74,13 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 	if err != nil {
 		return nil, saved, "", err
 	}
-	saved, err = inspect(path)
+	saved, ids, err := inspect(path)
 	var damaged *DamagedError
 	if errors.As(err, &damaged) && !damaged.Foreign && mayRename {
 		aside, err = setAside(path)
 	}
 	if err == nil {
-		s, err = openChecked(path, &saved)
+		s, err = openChecked(path, &saved, ids)
 	}
 	if err != nil {
 		lock.Close()
@@ -92,34 +95,35 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 const minDatabase = 512
 
 // inspect reads the whole file, if there is one, and changes nothing: not even
-// the WAL is played in, as a writer would do on closing.
-func inspect(path string) (saved Saved, err error) {
+// the WAL is played in, as a writer would do on closing. ids are the rows of the
+// bans.
+func inspect(path string) (saved Saved, ids []int64, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return saved, nil
+		return saved, nil, nil
 	case err != nil:
-		return saved, fmt.Errorf("state: %w", err)
+		return saved, nil, fmt.Errorf("state: %w", err)
 	case !info.Mode().IsRegular():
-		return saved, fmt.Errorf("state: %s is not a regular file", path)
+		return saved, nil, fmt.Errorf("state: %s is not a regular file", path)
 	case info.Size() == 0:
 		// We never leave an empty file, except when killed in the moment of
 		// making one: the bans that stood in it are gone, and that must be told.
-		return saved, &DamagedError{Path: path, Err: errors.New("the file is empty")}
+		return saved, nil, &DamagedError{Path: path, Err: errors.New("the file is empty")}
 	case info.Size() < minDatabase:
-		return saved, &DamagedError{Path: path, Err: fmt.Errorf("%d bytes are left of it", info.Size())}
+		return saved, nil, &DamagedError{Path: path, Err: fmt.Errorf("%d bytes are left of it", info.Size())}
 	}
 	s, err := connect(path, url.Values{"mode": {"ro"}})
 	if err != nil {
-		return saved, err
+		return saved, nil, err
 	}
 	defer s.db.Close()
-	saved, err = s.read(context.Background())
-	return saved, s.classify("reading", err)
+	saved, ids, err = s.read(context.Background())
+	return saved, ids, s.classify("reading", err)
 }
 
 // openChecked opens a file that was inspected, or makes a new one.
-func openChecked(path string, saved *Saved) (*Store, error) {
+func openChecked(path string, saved *Saved, ids []int64) (*Store, error) {
 	// SQLite would make it with 0644. The -wal and -shm files take their mode
 	// from it.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -133,7 +137,7 @@ func openChecked(path string, saved *Saved) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.prepare(context.Background(), saved)
+	err = s.prepare(context.Background(), saved, ids)
 	if err == nil {
 		err = s.prepareStatements(context.Background())
 	}
