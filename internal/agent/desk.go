@@ -31,13 +31,6 @@ type desk struct {
 
 var _ control.Daemon = (*desk)(nil)
 
-// Status gathers counters; it lists nothing.
-func (d *desk) Status(ctx context.Context) (*control.Status, error) {
-	var s *control.Status
-	err := d.engine.look(ctx, func() { s = d.engine.status() })
-	return s, err
-}
-
 func (e *engine) status() *control.Status {
 	s := &control.Status{
 		Version: e.version, PID: os.Getpid(), Started: e.started, Now: e.now(), Config: e.configName(),

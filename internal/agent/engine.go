@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/p2pban/p2pban/firewall"
@@ -97,6 +98,10 @@ type engine struct {
 	waiting    *state.Checkpoint
 	waitingFor int
 
+	// glance is the last status left behind, read by Status; glanced is when.
+	glance  atomic.Pointer[control.Status]
+	glanced time.Time
+
 	startSource func(*source) // set by run
 }
 
@@ -108,6 +113,7 @@ func (e *engine) Run(ctx context.Context) error {
 	lastCheckpoint := e.now()
 	for {
 		e.answer()
+		e.leaveGlance()
 		e.becomeReady(e.now())
 		batches := e.batches
 		if len(e.pending) >= maxPending {
@@ -155,8 +161,11 @@ func (e *engine) end(ctx context.Context) error {
 	return e.store.Checkpoint(ctx, e.checkpoint())
 }
 
-// ask runs f on the engine's goroutine and waits until it has run.
-func (e *engine) ask(ctx context.Context, f func()) error { return send(ctx, e.requests, f) }
+// ask runs f on the engine's goroutine and waits until it has run. What was seen
+// before it counts no more.
+func (e *engine) ask(ctx context.Context, f func()) error {
+	return send(ctx, e.requests, func() { f(); e.glance.Store(nil) })
+}
 
 // look is ask for what changes nothing: it needs not wait until a batch is
 // judged or a checkpoint taken, which under a flood are tenths of a second.
@@ -201,6 +210,7 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 		e.line(src, r, &b.Lines[i], now)
 		if i%answerEvery == answerEvery-1 {
 			e.answer()
+			e.leaveGlance()
 		}
 		if len(e.events) == judgeAtOnce {
 			e.judge() // the firewall works while the rest is read

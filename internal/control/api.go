@@ -47,7 +47,7 @@ type Status struct {
 	Version string    `json:"version"`
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
-	Now     time.Time `json:"now"`
+	Now     time.Time `json:"now"`    // when all this was so: a moment ago if the daemon is busy
 	Config  string    `json:"config"` // path, or "built-in defaults"
 	// Alarms is what needs a person, the most urgent first.
 	Alarms   []Alarm        `json:"alarms"`
