@@ -54,7 +54,7 @@ func (p *Pieces) Lost() { p.lost, p.since = true, nil }
 // Scanner passed over.
 func (p *Pieces) Settle(l *Line, res *Result) {
 	nameless := false
-	if len(p.open) > 0 || p.lost && mayMark(l.Text) {
+	if p.mayContinue(l.Text) {
 		var rest bool
 		if rest, nameless = p.continues(p.stream(l, res)); rest {
 			res.Reject, res.Detail, res.Column = Cut, "the line continues one that its carrier split", 0
@@ -75,6 +75,11 @@ func (p *Pieces) Settle(l *Line, res *Result) {
 	}
 }
 
+// mayContinue is false for a line that can't be the rest of an unfinished one.
+func (p *Pieces) mayContinue(line string) bool {
+	return len(p.open) > 0 || p.lost && mayMark(line)
+}
+
 // mayMark is false for a line whose carrier, if it has one, does not mark pieces:
 // those that do are JSON and that of Kubernetes, where the stream's name is the
 // second word. Taking the carriers off ordinary lines took a fifth of what
@@ -83,21 +88,24 @@ func mayMark(line string) bool {
 	return line != "" && (line[0] == '{' || strings.HasPrefix(line[max(strings.IndexByte(line, ' '), 0):], " std"))
 }
 
-// Waiting tells whether a line may be the rest of an unfinished one, for which
-// Settle must be called; without it is for those that Continues.
-func (p *Pieces) Waiting() bool { return len(p.open) > 0 || p.lost }
-
 // Open tells whether a line without a carrier's word on it may be the rest of one.
 func (p *Pieces) Open() bool { return len(p.open) > 0 }
 
 // Skip is Settle for lines, each with its newline, of which Parse would look
-// into none.
-func (p *Pieces) Skip(lines string) {
-	for p.Waiting() && lines != "" {
+// into none. It says how many of them are the rests of unfinished ones, and Cut.
+func (p *Pieces) Skip(lines string) (cut int) {
+	for lines != "" && (len(p.open) > 0 || p.lost) {
 		var l Line
 		l.Text, lines, _ = strings.Cut(lines, "\n")
-		p.continues(p.stream(&l, nil))
+		if !p.mayContinue(l.Text) {
+			continue
+		}
+		l.Text = strings.TrimSuffix(l.Text, "\r")
+		if rest, _ := p.continues(p.stream(&l, nil)); rest {
+			cut++
+		}
 	}
+	return cut
 }
 
 // stream gives the stream of a line, which Parse may have passed over.

@@ -29,17 +29,16 @@ func (s *Scanner) Parse(l Line, res *Result) {
 	if s.shapes.read(s.p, &l, res) {
 		return
 	}
-	s.p.Parse(l, res)
-	s.shapes.learn(s.p, &l, res)
-	if res.Reject == Unrecognised {
-		s.dense = false
-	}
+	s.ParseWhole(l, res)
 }
 
 // ParseWhole is Parser.Parse, all of it, and learns for Quick.
 func (s *Scanner) ParseWhole(l Line, res *Result) {
 	s.p.Parse(l, res)
 	s.shapes.learn(s.p, &l, res)
+	if res.Reject == Unrecognised {
+		s.dense = false
+	}
 }
 
 // Status is what a canonical record says of its connection beside the event: the

@@ -56,7 +56,9 @@ func BenchmarkBacklog(b *testing.B) {
 			out := make(chan Batch)
 			go src.Run(b.Context(), out)
 			for n := 0; n < lines; {
-				n += len((<-out).Lines)
+				b := <-out
+				n += len(b.Lines) + strings.Count(b.Text, "\n")
+				b.Release()
 			}
 		}
 		rate(b)
@@ -106,7 +108,7 @@ func BenchmarkLatency(b *testing.B) {
 				out := make(chan Batch)
 				go src.Run(b.Context(), out)
 				<-out
-				run(b, path, w, func() { <-out })
+				run(b, path, w, func() { b := <-out; b.Release() })
 				return
 			}
 			f, err := tail.TailFile(path, tail.Config{Follow: true, CompleteLines: true, Logger: tail.DiscardingLogger})

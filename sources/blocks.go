@@ -1,34 +1,13 @@
 package sources
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
 	"runtime/debug"
-	"strings"
-	"unsafe"
 )
-
-// Block is a run of a file's lines, unsplit: a dry run needs most lines only to
-// have searched and counted them.
-type Block struct {
-	// Text is whole lines, each with its newline; see SplitLine.
-	Text string
-	// Lines are lines that do not stand in the file as they are: taken out of a
-	// container's frames, without a newline, or too long for a block. A block
-	// has either Text or Lines.
-	Lines []Line
-}
-
-// SplitLine makes a Line of a line of a Block's Text, its newline taken off. It
-// is what Read would have given.
-func SplitLine(text string) Line {
-	var s splitter
-	return s.line(text)
-}
 
 // ReadFileBlocks iterates over the same lines as ReadFile, as Blocks. A Block
 // and all strings in it are valid until the next but one is asked for, so that
@@ -38,6 +17,11 @@ func SplitLine(text string) Line {
 // goroutine that iterates it is a panic, and in every other that looks at Blocks
 // it must be made one too (debug.SetPanicOnFault).
 func ReadFileBlocks(path string) iter.Seq2[Block, error] {
+	return readFile(path, readMapped)
+}
+
+// readFile has the file at path read, and its errors say which it is.
+func readFile(path string, read func(f *os.File, yield func(Block, error) bool)) iter.Seq2[Block, error] {
 	return func(yield func(Block, error) bool) {
 		f, err := os.Open(path)
 		if err != nil {
@@ -49,7 +33,7 @@ func ReadFileBlocks(path string) iter.Seq2[Block, error] {
 			yield(Block{}, fmt.Errorf("%s is a directory: name the files in it, such as %s/*.log", path, path))
 			return
 		}
-		readBlocks(f, func(b Block, err error) bool {
+		read(f, func(b Block, err error) bool {
 			if err != nil {
 				err = fmt.Errorf("reading %s: %w", path, err)
 			}
@@ -58,30 +42,36 @@ func ReadFileBlocks(path string) iter.Seq2[Block, error] {
 	}
 }
 
-// readBlocks maps what can be mapped of f and reads the rest.
-func readBlocks(f *os.File, yield func(Block, error) bool) {
+// readMapped maps what can be mapped of f and reads the rest.
+func readMapped(f *os.File, yield func(Block, error) bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	m := newMapped(f)
-	if m != nil {
-		defer m.close()
-		if !m.run(yield) {
-			return
-		}
-		if _, err := f.Seek(m.done, io.SeekStart); err != nil {
-			yield(Block{}, err)
-			return
-		}
-	}
-	var r io.Reader = f
 	if m == nil {
-		var err error
-		if r, err = unpack(f); err != nil {
-			yield(Block{}, err)
-			return
-		}
+		readUnpacked(f, yield)
+		return
+	}
+	defer m.close()
+	if !m.run(yield) {
+		return
+	}
+	if _, err := f.Seek(m.done, io.SeekStart); err != nil {
+		yield(Block{}, err)
+		return
+	}
+	if newBlocks(f).run(yield) {
+		yield(Block{}, nil)
+	}
+}
+
+// readUnpacked reads f, which may be compressed and have a container's frames.
+func readUnpacked(f *os.File, yield func(Block, error) bool) {
+	r, err := unpack(f)
+	if err != nil {
+		yield(Block{}, err)
+		return
 	}
 	b := newBlocks(r)
-	b.frames = m == nil
+	b.frames = true
 	if b.run(yield) {
 		yield(Block{}, nil)
 	}
@@ -98,11 +88,9 @@ func ReadBlocks(r io.Reader) iter.Seq2[Block, error] {
 type blocks struct {
 	r   io.Reader
 	buf []byte
-	n   int // bytes of buf in use
 	// spare held the block before, which may still be looked at.
 	spare []byte
-	// long is the line that did not fit into buf, while it lasts.
-	long splitter
+	lines splitter
 	// frames is set while the first line may prove to have a container's frame.
 	frames bool
 	split  *pieces
@@ -116,15 +104,14 @@ func newBlocks(r io.Reader) *blocks {
 // or no more are wanted.
 func (b *blocks) run(yield func(Block, error) bool) bool {
 	for {
-		n, err := b.r.Read(b.buf[b.n:])
-		b.n += n
-		if n > 0 && !b.give(yield) {
+		n, err := b.r.Read(b.buf)
+		if !b.give(b.buf[:n], yield) {
 			return false
 		}
 		if err == nil {
 			continue
 		}
-		if line, ok := b.rest(); ok && !yield(Block{Lines: b.unframe([]Line{line})}, nil) {
+		if line, ok := b.lines.rest(); ok && !yield(b.unframe(Block{Lines: []Line{line}}), nil) {
 			return false
 		}
 		if !errors.Is(err, io.EOF) {
@@ -135,74 +122,33 @@ func (b *blocks) run(yield func(Block, error) bool) bool {
 	}
 }
 
-// give yields the lines that are complete and keeps what follows them.
-func (b *blocks) give(yield func(Block, error) bool) bool {
-	data := b.buf[:b.n]
-	if b.long.length > 0 {
-		end := bytes.IndexByte(data, '\n')
-		if end < 0 {
-			b.long.begin(data)
-			b.n = 0
-			return true
+// give yields the lines that data, which is in buf, completes.
+func (b *blocks) give(data []byte, yield func(Block, error) bool) bool {
+	given := false
+	for {
+		block, n := b.lines.next(data)
+		if n == 0 {
+			break
 		}
-		text, _ := b.long.join(data[:end])
-		if !yield(Block{Lines: b.unframe([]Line{b.long.line(text)})}, nil) {
+		if !yield(b.unframe(block), nil) {
 			return false
 		}
-		data = data[end+1:]
+		given, data = true, data[n:]
 	}
-	whole := bytes.LastIndexByte(data, '\n') + 1
-	if whole > 0 && !b.giveText(data[:whole], yield) {
-		return false
-	}
-	if whole > 0 {
+	b.lines.begin(data)
+	if given {
 		b.buf, b.spare = b.spare, b.buf
-	}
-	b.n = copy(b.buf, data[whole:])
-	if b.n == len(b.buf) {
-		b.long.begin(b.buf)
-		b.n = 0
 	}
 	return true
 }
 
-// giveText yields text, which is whole lines.
-func (b *blocks) giveText(text []byte, yield func(Block, error) bool) bool {
+// unframe takes the lines out of a container's frames, if they are in such.
+func (b *blocks) unframe(block Block) Block {
 	if b.frames {
 		b.frames = false
-		first, _, _ := bytes.Cut(text, []byte("\n"))
-		if framed(SplitLine(string(first))) {
+		if framed(block.first()) {
 			b.split = &pieces{}
 		}
 	}
-	if b.split == nil {
-		// The lines are read where they are: copying each block into a string
-		// of its own makes a dry run of a sparse log take 1.3 times the CPU.
-		return yield(Block{Text: unsafe.String(&text[0], len(text))}, nil)
-	}
-	var lines []Line
-	for line := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n"), "\n") {
-		lines = append(lines, SplitLine(line))
-	}
-	return yield(Block{Lines: b.unframe(lines)}, nil)
-}
-
-// rest is the line that the stream ended in.
-func (b *blocks) rest() (Line, bool) {
-	if b.n > 0 {
-		b.long.begin(b.buf[:b.n])
-	}
-	return b.long.rest()
-}
-
-// unframe takes the lines out of a container's frames, if they are in such.
-func (b *blocks) unframe(lines []Line) []Line {
-	if b.frames && len(lines) > 0 {
-		b.frames = false
-		if framed(lines[0]) {
-			b.split = &pieces{}
-		}
-	}
-	b.split.unwrapAll(lines)
-	return lines
+	return b.split.unwrapAll(block)
 }

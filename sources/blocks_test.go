@@ -39,7 +39,8 @@ func TestBlocksAreTheSameLines(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var want []string
+		framedText := i == 10 || i == 11
+		var want, plain []string
 		for b, err := range ReadFile(path) {
 			if err != nil {
 				t.Fatal(err)
@@ -48,10 +49,16 @@ func TestBlocksAreTheSameLines(t *testing.T) {
 				want = append(want, fmt.Sprint(l))
 			}
 		}
+		for _, l := range linesIn(text) {
+			plain = append(plain, fmt.Sprint(l))
+		}
+		if !framedText && !slices.Equal(want, plain) {
+			t.Errorf("text %d: %d lines by ReadFile, want %d", i, len(want), len(plain))
+		}
 		if got := blockLines(t, ReadFileBlocks(path)); !slices.Equal(got, want) {
 			t.Errorf("text %d: %d lines as blocks, %d by ReadFile", i, len(got), len(want))
 		}
-		if framedText := i == 10 || i == 11; framedText {
+		if framedText {
 			continue // a stream's frames are taken off by the parser
 		}
 		slow := ReadBlocks(iotest.HalfReader(bytes.NewReader([]byte(text))))
@@ -66,16 +73,16 @@ func blockLines(t *testing.T, blocks func(func(Block, error) bool)) []string {
 	var got []string
 	var before Block
 	take := func() {
+		for _, l := range before.Lines {
+			got = append(got, fmt.Sprint(l))
+		}
 		for text := before.Text; text != ""; {
 			line, rest, ok := strings.Cut(text, "\n")
-			if !ok {
-				t.Fatalf("a block ends without a newline: %.40q", line)
+			if !ok || len(line) > MaxLineBytes {
+				t.Fatalf("a text with a line of %d bytes, ended %v: %.40q", len(line), ok, line)
 			}
 			got = append(got, fmt.Sprint(SplitLine(line)))
 			text = rest
-		}
-		for _, l := range before.Lines {
-			got = append(got, fmt.Sprint(l))
 		}
 	}
 	for b, err := range blocks {

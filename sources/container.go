@@ -207,14 +207,18 @@ func (p *pieces) unwrap(l Line) Line {
 	}
 }
 
-// unwrapAll takes the frames off lines; without pieces there are none.
-func (p *pieces) unwrapAll(lines []Line) {
+// unwrapAll takes the frames off the lines of a Block, and copies them; without
+// pieces there are none.
+func (p *pieces) unwrapAll(b Block) Block {
 	if p == nil {
-		return
+		return b
 	}
+	b.Text = strings.Clone(b.Text)
+	lines := b.all()
 	for i := range lines {
 		lines[i] = p.unwrap(lines[i])
 	}
+	return Block{Lines: lines}
 }
 
 // framed says whether a line has a container runtime's frame.

@@ -38,9 +38,11 @@ type File struct {
 	// unwrap is set when the lines carry a container runtime's frame.
 	unwrap bool
 	cursor fileCursor
-	// linger and deleted are lingerTime and deletedTime, notify is newNotifier;
-	// tests have no time to wait and inotify to spare.
+	// linger and deleted are lingerTime and deletedTime, notify is newNotifier,
+	// chunk is chunkBytes; tests have no time to wait, inotify to spare and short
+	// files.
 	linger, deleted time.Duration
+	chunk           int
 	notify          func() (*notifier, error)
 
 	mu sync.Mutex
@@ -105,6 +107,7 @@ func newFile(o FileOptions, kind string, finders []finder) (*File, error) {
 		linger:  lingerTime,
 		deleted: deletedTime,
 		notify:  newNotifier,
+		chunk:   chunkBytes,
 		trouble: map[string]string{},
 	}, nil
 }
@@ -263,7 +266,10 @@ func (f *File) Run(ctx context.Context, out chan<- Batch) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() { l.run(ctx) })
-	r := &fileReader{f: f, l: l, out: out, buf: make([]byte, chunkBytes), split: f.cursor.split()}
+	r := &fileReader{f: f, l: l, out: out, free: make(chan []byte, maxUnreleased), split: f.cursor.split()}
+	for range maxUnreleased {
+		r.free <- nil // made when it is needed
+	}
 	err := r.run(ctx)
 	cancel()
 	l.close() // ends its wait for inotify

@@ -164,7 +164,7 @@ func TestFileTruncatedUnderWriterWithOffset(t *testing.T) {
 // copytruncate while the reader is blocked: what it had not read is in the copy.
 func TestFileReadsRestFromCopy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "n.log")
-	f := follow(t, FileOptions{Patterns: []string{path}})
+	f := followChunks(t, FileOptions{Patterns: []string{path}})
 	var want []string
 	for i := range 4 {
 		text, lines := numbered(i*5000, (i+1)*5000)

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -27,7 +28,10 @@ type fileReader struct {
 	f   *File
 	l   *lookout
 	out chan<- Batch
-	buf []byte
+	// buf is what the next chunk is read into, nil while a Batch has it; free are
+	// those that were given back, some of them not made yet.
+	buf  []byte
+	free chan []byte
 	// before is scratch space for the bytes before a batch's end.
 	before []byte
 	// split has the split lines of each path, where frames are taken off.
@@ -70,6 +74,10 @@ func (r *fileReader) turn(ctx context.Context, c *chain) (progress bool, err err
 		if !g.dirty.Swap(false) {
 			continue
 		}
+		if err := r.ready(ctx); err != nil {
+			return true, err
+		}
+		room := len(r.buf)
 		data, err := g.read(r.buf)
 		switch {
 		case errors.Is(err, errRewritten):
@@ -88,7 +96,7 @@ func (r *fileReader) turn(ctx context.Context, c *chain) (progress bool, err err
 		if err := r.deliver(ctx, c.path, g, data); err != nil {
 			return true, err
 		}
-		if len(data) >= len(r.buf)-recentBytes {
+		if len(data) >= room-recentBytes {
 			g.dirty.Store(true)
 			return true, nil
 		}
@@ -96,18 +104,43 @@ func (r *fileReader) turn(ctx context.Context, c *chain) (progress bool, err err
 	return progress, nil
 }
 
-// deliver hands on the lines that data, read at g.pos, completes.
+// ready waits for a buffer to read into.
+func (r *fileReader) ready(ctx context.Context) error {
+	if r.buf != nil {
+		return nil
+	}
+	select {
+	case r.buf = <-r.free:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if r.buf == nil {
+		r.buf = make([]byte, r.f.chunk)
+	}
+	return nil
+}
+
+// deliver hands on the lines that data, read at g.pos into buf, completes.
 func (r *fileReader) deliver(ctx context.Context, path string, g *generation, data []byte) error {
-	discarded := g.lines.discarded
-	for lines, end := range g.lines.split(data) {
+	discarded, end := g.lines.discarded, 0
+	for {
+		block, n := g.lines.next(data[end:])
+		if n == 0 {
+			break
+		}
+		end += n
 		r.before = lastBytes(append(r.before[:0], g.recent...), data[:end])
 		g.passed(g.pos+int64(end), r.before)
-		r.unwrap(path, lines)
-		b := Batch{Source: r.f.opts.Name, Stream: path, Lines: lines}
+		block = r.unwrap(path, block)
+		b := Batch{Source: r.f.opts.Name, Stream: path, Lines: block.Lines, Text: block.Text}
+		if bytes.IndexByte(data[end:], '\n') < 0 { // the last of the chunk
+			b.memory, b.free, r.buf = r.buf, r.free, nil
+		}
 		if err := r.send(ctx, b); err != nil {
 			return err
 		}
 	}
+	g.lines.begin(data[end:])
 	g.advance(data)
 	if d := g.lines.discarded - discarded; d > 0 {
 		r.f.update(func(s *Stats) { s.Discarded += d })
@@ -117,16 +150,16 @@ func (r *fileReader) deliver(ctx context.Context, path string, g *generation, da
 
 // unwrap takes the frames off lines. What is split may go on in the next file of
 // the path, so the path has the state.
-func (r *fileReader) unwrap(path string, lines []Line) {
+func (r *fileReader) unwrap(path string, b Block) Block {
 	if !r.f.unwrap {
-		return
+		return b
 	}
 	p := r.split[path]
 	if p == nil {
 		p = &pieces{}
 		r.split[path] = p
 	}
-	p.unwrapAll(lines)
+	return p.unwrapAll(b)
 }
 
 func (r *fileReader) send(ctx context.Context, b Batch) error {
@@ -196,6 +229,9 @@ func (p place) open(file rotated, byID bool) *generation {
 // drain reads a copy of g to its end as if it were g.
 func (r *fileReader) drain(ctx context.Context, path string, g, cp *generation) error {
 	for {
+		if err := r.ready(ctx); err != nil {
+			return err
+		}
 		data, err := cp.read(r.buf)
 		if err != nil || len(data) == 0 {
 			return nil // a copy that vanishes takes its rest with it

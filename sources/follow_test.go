@@ -36,6 +36,13 @@ func follow(t *testing.T, o FileOptions) *follower {
 	return run(t, src)
 }
 
+// followChunks is follow with so little in a batch that a few thousand lines make
+// many.
+func followChunks(t *testing.T, o FileOptions) *follower {
+	t.Helper()
+	return followWith(t, o, func(f *File) { f.chunk = 8 << 10 })
+}
+
 func run(t *testing.T, src *File) *follower {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -51,7 +58,7 @@ func (f *follower) next() Batch {
 	f.t.Helper()
 	select {
 	case b := <-f.out:
-		f.lines = append(f.lines, b.Lines...)
+		f.lines = append(f.lines, taken(b)...)
 		f.cursor = b.Cursor
 		return b
 	case err := <-f.done:
@@ -60,6 +67,13 @@ func (f *follower) next() Batch {
 		f.t.Fatalf("no batch in %v; so far %d lines; %+v", patience, len(f.lines), f.src.Stats())
 	}
 	return Batch{}
+}
+
+// taken gives the lines of a batch, and the batch back.
+func taken(b Batch) []Line {
+	lines := Block{Lines: b.Lines, Text: strings.Clone(b.Text)}.all()
+	b.Release()
+	return lines
 }
 
 // want waits for exactly these lines, after those that were wanted before.
@@ -99,8 +113,8 @@ func (f *follower) stop() {
 	for {
 		select {
 		case b := <-f.out:
-			if len(b.Lines) > 0 && !f.killed {
-				f.t.Errorf("%d more lines than wanted: %q", len(b.Lines), b.Lines[0].Text)
+			if lines := taken(b); len(lines) > 0 && !f.killed {
+				f.t.Errorf("%d more lines than wanted: %q", len(lines), lines[0].Text)
 			}
 			continue
 		case err := <-f.done:

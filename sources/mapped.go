@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,15 +53,16 @@ func newMapped(f *os.File) *mapped {
 func (m *mapped) run(yield func(Block, error) bool) bool {
 	text := m.window
 	for {
-		whole := bytes.LastIndexByte(text, '\n') + 1
-		if whole == 0 {
+		var s splitter
+		block, n := s.next(text)
+		if n == 0 {
 			return true
 		}
-		m.done += int64(whole)
-		if !yield(Block{Text: unsafe.String(&text[0], whole)}, nil) {
+		m.done += int64(n)
+		if !yield(block, nil) {
 			return false
 		}
-		var err error
+		var err error // what is left of the window may be gone now
 		if text, err = m.next(); err != nil {
 			yield(Block{}, err)
 			return false

@@ -56,10 +56,7 @@ func TestBlocksOfAFileThatGrows(t *testing.T) {
 		if blocks++; blocks == 2 {
 			add("gun\nand one more\nwithout its end")
 		}
-		for line := range strings.Lines(b.Text) {
-			check(strings.TrimSuffix(line, "\n"))
-		}
-		for _, line := range b.Lines {
+		for _, line := range b.all() {
 			check(line.Text)
 		}
 	}

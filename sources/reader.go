@@ -6,10 +6,10 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"os"
+	"slices"
+	"strings"
 )
 
 // Reader gives the lines of a stream that ends: standard input.
@@ -70,38 +70,7 @@ func (r *Reader) pump(ctx context.Context, out chan<- Batch) error {
 // log (see NewContainer), the frames are taken off. The error, if any, is the
 // last thing given; what could be read before it was given too.
 func ReadFile(path string) iter.Seq2[Batch, error] {
-	return func(yield func(Batch, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(Batch{}, explainOpen(path, err))
-			return
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil && info.IsDir() {
-			yield(Batch{}, fmt.Errorf("%s is a directory: name the files in it, such as %s/*.log", path, path))
-			return
-		}
-		r, err := unpack(f)
-		if err != nil {
-			yield(Batch{}, fmt.Errorf("reading %s: %w", path, err))
-			return
-		}
-		var split *pieces
-		first := true
-		for b, err := range Read(path, r) {
-			if err != nil {
-				err = fmt.Errorf("reading %s: %w", path, err)
-			}
-			if first && len(b.Lines) > 0 && framed(b.Lines[0]) {
-				split = &pieces{}
-			}
-			first = false
-			split.unwrapAll(b.Lines)
-			if !yield(b, err) {
-				return
-			}
-		}
-	}
+	return batches(path, readFile(path, readUnpacked))
 }
 
 // unpack returns the text in r, whether it is compressed by gzip or not.
@@ -125,28 +94,23 @@ func isGzip(begin []byte) bool { return bytes.HasPrefix(begin, []byte{0x1f, 0x8b
 // Read gave is one batch (more than one when it exceeds MaxBatchLines). Source
 // and Stream of the batches are name.
 func Read(name string, r io.Reader) iter.Seq2[Batch, error] {
+	return batches(name, ReadBlocks(r))
+}
+
+// batches copies Blocks into batches of lines that may be kept.
+func batches(name string, blocks iter.Seq2[Block, error]) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
-		var s splitter
-		buf := make([]byte, chunkBytes)
-		for {
-			n, err := r.Read(buf)
-			for lines, _ := range s.split(buf[:n]) {
+		for b, err := range blocks {
+			if err != nil {
+				yield(Batch{}, err)
+				return
+			}
+			b.Text = strings.Clone(b.Text)
+			for lines := range slices.Chunk(b.all(), MaxBatchLines) {
 				if !yield(Batch{Source: name, Stream: name, Lines: lines}, nil) {
 					return
 				}
 			}
-			if err == nil {
-				continue
-			}
-			if line, ok := s.rest(); ok {
-				if !yield(Batch{Source: name, Stream: name, Lines: []Line{line}}, nil) {
-					return
-				}
-			}
-			if !errors.Is(err, io.EOF) {
-				yield(Batch{}, err)
-			}
-			return
 		}
 	}
 }

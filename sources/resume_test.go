@@ -159,11 +159,11 @@ func TestResumeInsideLine(t *testing.T) {
 // Every batch's cursor resumes exactly behind it.
 func TestResumeAfterAnyBatch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "n.log")
-	text, lines := numbered(0, 10*MaxBatchLines)
+	text, lines := numbered(0, 10_000)
 	appendTo(t, path, text)
-	cursor := readSome(t, path, MaxBatchLines)
-	for done := MaxBatchLines; done < len(lines); {
-		f := resume(t, path, cursor)
+	cursor := ""
+	for done := 0; done < len(lines); {
+		f := followChunks(t, FileOptions{Patterns: []string{path}, FromStart: true, Cursor: cursor})
 		f.next()
 		f.kill()
 		if want := lines[done : done+len(f.lines)]; len(f.lines) == 0 || f.lines[0].Text != want[0] {

@@ -193,7 +193,7 @@ func TestResumeWhileRotating(t *testing.T) {
 	}()
 	seen := map[string]int{}
 	take := func(b Batch) {
-		for _, l := range b.Lines {
+		for _, l := range taken(b) {
 			seen[l.Text]++
 		}
 	}

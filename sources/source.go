@@ -49,8 +49,8 @@ import (
 
 // Line is one log line as its carrier delivered it.
 type Line struct {
-	// Text is the line without its newline. It may share memory with the other
-	// lines of its Batch: clone it (strings.Clone) to keep it.
+	// Text is the line without its newline. It may share memory with other lines:
+	// clone it (strings.Clone) to keep it.
 	Text string
 	// Time is when the carrier (journald) recorded the line; zero if it keeps
 	// no time of its own.
@@ -69,10 +69,26 @@ type Batch struct {
 	// times that are inherited from the line before.
 	Stream string
 	Lines  []Line
+	// Text is what follows Lines: whole lines, each with its newline, none longer
+	// than MaxLineBytes; see SplitLine. It is valid until Release.
+	Text string
 	// Cursor resumes the source right after the last line of this batch. Empty
 	// when the source can't resume (standard input). A batch may have a Cursor
 	// and no Lines: the first one of a source says where reading began.
 	Cursor string
+
+	memory []byte        // what it was read into, and those before it, if it is to be given back
+	free   chan<- []byte // to there; it has room
+}
+
+// Release gives the memory of Text, and of the batches before it, back to the
+// source, which reads on into it. Whoever takes batches must release each when
+// done, in order: a source waits when maxUnreleased are not.
+func (b *Batch) Release() {
+	if b.memory != nil {
+		b.free <- b.memory
+		b.memory, b.Text = nil, ""
+	}
 }
 
 // Limits of a source.
@@ -80,9 +96,13 @@ const (
 	// MaxLineBytes bounds one line; the rest of a longer one is read and
 	// discarded, and the line is marked Cut.
 	MaxLineBytes = 64 << 10
-	// MaxBatchLines and MaxBatchBytes bound one Batch.
+	// MaxBatchBytes bounds one Batch, MaxBatchLines those of a journal and of Read.
 	MaxBatchLines = 1024
 	MaxBatchBytes = 1 << 20
+	// maxUnreleased bounds the buffers of a File: one is read into, one is judged,
+	// and others wait in between, so that neither waits for the other. More would
+	// not fit the processor's caches together.
+	maxUnreleased = 4
 )
 
 // Source is anything that gives lines.

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -74,10 +75,11 @@ func (m *meter) update(change func(*Stats)) {
 // sending counts a batch that is about to be handed on, so that whoever has it
 // finds it counted.
 func (m *meter) sending(b Batch) {
-	if len(b.Lines) == 0 {
+	if len(b.Lines) == 0 && b.Text == "" {
 		return
 	}
-	cut, bytes := 0, len(b.Lines) // a newline each
+	lines := len(b.Lines) + strings.Count(b.Text, "\n")
+	cut, bytes := 0, len(b.Lines)+len(b.Text) // a newline each
 	for i := range b.Lines {
 		bytes += len(b.Lines[i].Text)
 		if b.Lines[i].Cut {
@@ -85,7 +87,7 @@ func (m *meter) sending(b Batch) {
 		}
 	}
 	m.update(func(s *Stats) {
-		s.Lines += uint64(len(b.Lines))
+		s.Lines += uint64(lines)
 		s.Bytes += uint64(bytes)
 		s.Batches++
 		s.Cut += uint64(cut)

@@ -254,7 +254,7 @@ func readOurs(ctx context.Context, t *testing.T, path string, c *tally) {
 		close(out)
 	})
 	for b := range out {
-		for _, l := range b.Lines {
+		for _, l := range taken(b) {
 			c.add(l.Text)
 		}
 	}

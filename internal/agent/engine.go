@@ -61,6 +61,8 @@ type engine struct {
 
 	// events are those of the batch that are read and not judged yet.
 	events []parser.Event
+	// unanswered is how many lines were read since those who look were answered.
+	unanswered int
 
 	// pending holds decisions that the enforcers have and that are not saved and
 	// told yet.
@@ -198,6 +200,7 @@ func send(ctx context.Context, to chan<- func(), f func()) error {
 
 // batch judges the lines of one batch, and only then takes its cursor over.
 func (e *engine) batch(ctx context.Context, b sources.Batch) {
+	defer b.Release()
 	src := e.source(b.Source)
 	if src == nil { // removed by a reload while its last batch was on the way
 		return
@@ -208,13 +211,17 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 	r := src.reader(b.Stream)
 	for i := range b.Lines {
 		e.line(src, r, &b.Lines[i], now)
-		if i%answerEvery == answerEvery-1 {
-			e.answer()
-			e.leaveGlance()
+		e.pass(1)
+	}
+	for text, skipped := range r.scanner.Lines(b.Text) {
+		if skipped > 0 {
+			e.skip(src, r, text, skipped, now)
+			e.pass(skipped)
+			continue
 		}
-		if len(e.events) == judgeAtOnce {
-			e.judge() // the firewall works while the rest is read
-		}
+		l := sources.SplitLine(text)
+		e.line(src, r, &l, now)
+		e.pass(1)
 	}
 	src.noteRisk(r)
 	e.judge()
@@ -233,10 +240,12 @@ func (e *engine) line(src *source, r *reader, l *sources.Line, now time.Time) {
 	src.lastLine = now
 	e.events = append(e.events, parser.Event{})
 	ev := &e.events[len(e.events)-1]
-	if r.readQuick(l, now, ev) {
-		src.flow.noteQuick(l, ev, r.scanner.Status(), now)
-		src.lastEvent = now
-		return
+	if !l.Cut {
+		if accepted, _ := r.quick(l.Text, now, ev); accepted {
+			src.flow.noteQuick(l, ev, r.scanner.Status(), now)
+			src.lastEvent = now
+			return
+		}
 	}
 	read, ok := r.read(*l, now)
 	src.flow.note(l, &r.result, now)
@@ -246,6 +255,25 @@ func (e *engine) line(src *source, r *reader, l *sources.Line, now time.Time) {
 	}
 	*ev = *read
 	src.lastEvent = now
+}
+
+// skip counts lines, each with its newline, that hold nothing a rule looks for.
+func (e *engine) skip(src *source, r *reader, text string, lines int, now time.Time) {
+	src.lastLine = now
+	r.skip(text, lines, now)
+	src.flow.skip(text, lines, now)
+}
+
+// pass is called after lines were read: it is time to answer, or to judge.
+func (e *engine) pass(lines int) {
+	if e.unanswered += lines; e.unanswered >= answerEvery {
+		e.unanswered = 0
+		e.answer()
+		e.leaveGlance()
+	}
+	if len(e.events) == judgeAtOnce {
+		e.judge() // the firewall works while the rest is read
+	}
 }
 
 // judge judges the events read, together: the jails then wait for the memory of

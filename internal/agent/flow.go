@@ -98,6 +98,30 @@ func (f *flow) note(l *sources.Line, res *parser.Result, now time.Time) {
 	}
 }
 
+// noteQuick is note for an event that was read quickly.
+func (f *flow) noteQuick(l *sources.Line, ev *parser.Event, s parser.Status, now time.Time) {
+	f.lines.beat(now)
+	f.delay = max(0, now.Sub(ev.Time))
+	if !l.Time.IsZero() {
+		f.delay = max(0, now.Sub(l.Time))
+	}
+	f.known(now)
+	if s.Tag == peerStatus {
+		f.node.canonical(s, ev.Addr, ev.Weight)
+	} else {
+		f.node.offence(ev)
+	}
+	f.event(ev)
+}
+
+// skip counts lines, each with its newline, that were not looked into.
+func (f *flow) skip(text string, lines int, now time.Time) {
+	f.lines.beat(now)
+	f.unknown += int64(lines)
+	first, _, _ := strings.Cut(text, "\n")
+	f.sample(sources.SplitLine(first).Text, now)
+}
+
 // known notes that a line was recognised.
 func (f *flow) known(now time.Time) {
 	f.recognised.beat(now)
@@ -118,6 +142,10 @@ func (f *flow) event(ev *parser.Event) {
 // keep counts a line that was not recognised, and keeps one now and then.
 func (f *flow) keep(text string, now time.Time) {
 	f.unknown++
+	f.sample(text, now)
+}
+
+func (f *flow) sample(text string, now time.Time) {
 	if now.Sub(f.sampled) < sampleEvery {
 		return
 	}

@@ -40,7 +40,7 @@ func TestQuickReadsAlike(t *testing.T) {
 			whole.flow.note(&l, &whole.result, whole.now)
 			var ev parser.Event
 			got := &ev
-			if quick.readQuick(&l, quick.now, &ev) {
+			if accepted, _ := quick.quick(l.Text, quick.now, &ev); accepted {
 				hits++
 				quick.flow.noteQuick(&l, &ev, quick.scanner.Status(), quick.now)
 			} else {
@@ -66,32 +66,31 @@ func TestQuickReadsAlike(t *testing.T) {
 	}
 }
 
-// TestQuickKeepsToTheRules: what readQuick must leave to read.
+// TestQuickKeepsToTheRules: what quick must leave to read.
 func TestQuickKeepsToTheRules(t *testing.T) {
 	s := newStream(t)
 	s.scanner = parser.NewScanner(s.parser)
 	var ev parser.Event
-	line := sources.Line{Text: canonical(established)}
+	line := canonical(established)
 	for range 2 {
-		s.read(line, s.now)
+		s.read(sources.Line{Text: line}, s.now)
 	}
-	if !s.readQuick(&line, s.now, &ev) || !ev.Time.Equal(s.now) {
+	quick := func(now time.Time) bool {
+		accepted, _ := s.quick(line, now, &ev)
+		return accepted
+	}
+	if !quick(s.now) || !ev.Time.Equal(s.now) {
 		t.Fatalf("a known line was left: %+v", ev)
 	}
-	cut := line
-	cut.Cut = true
-	if s.readQuick(&cut, s.now, &ev) {
-		t.Error("a piece of a line was taken for an event")
-	}
-	if early := s.now.Add(-time.Hour); !s.readQuick(&line, early, &ev) || !ev.Time.Equal(early) {
+	if early := s.now.Add(-time.Hour); !quick(early) || !ev.Time.Equal(early) {
 		t.Errorf("a time an hour ahead was read as %v, want now", ev.Time)
 	}
 	s.risks = parser.RiskHandshakeContents
-	if s.readQuick(&line, s.now, &ev) {
+	if quick(s.now) {
 		t.Error("a line was believed where it can be forged")
 	}
 	s.trust = true
-	if !s.readQuick(&line, s.now, &ev) {
+	if !quick(s.now) {
 		t.Error("a trusted source was not read quickly")
 	}
 }

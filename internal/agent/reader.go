@@ -88,8 +88,8 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	}
 	r.pieces.Settle(&line, &r.result)
 	r.risks |= r.result.Risk
-	r.readAt = now
-	if r.result.Risk != 0 || r.witnessed.IsZero() {
+	r.saw(now)
+	if r.result.Risk != 0 {
 		r.witnessed = now
 	}
 	r.tally.Lines++
@@ -113,15 +113,17 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	return ev, true
 }
 
-// quick reads a line into ev if that takes no more than one look, as most of a
-// flood are read; known is false for any other, which is left to read. accepted tells
+// quick reads a line into ev if it differs from one before it in nothing but its
+// time, peer, address and error, as most of a flood do: that is a fifth of the work
+// of reading it whole. known is false for any other, which is left to read, and
+// live for any that is no event: it may say something of the node. accepted tells
 // whether the line is an event, ev is written only then.
-func (r *reader) quick(text string, ev *parser.Event) (accepted, known bool) {
-	if r.risks != 0 && !r.trust || r.pieces.Waiting() {
+func (r *reader) quick(text string, now time.Time, ev *parser.Event) (accepted, known bool) {
+	if r.risks != 0 && !r.trust || r.pieces.Open() {
 		return false, false
 	}
 	reject, known := r.scanner.Quick(text, ev)
-	if !known {
+	if !known || reject != parser.Accepted && !now.IsZero() {
 		return false, false
 	}
 	r.tally.Lines++
@@ -130,13 +132,27 @@ func (r *reader) quick(text string, ev *parser.Event) (accepted, known bool) {
 		return false, true
 	}
 	r.tally.Events++
+	if !now.IsZero() && ev.Time.After(now.Add(maxAhead)) {
+		ev.Time = now
+	}
 	r.last = ev.Time
+	r.saw(now)
 	return true, true
 }
 
-// skip counts lines that the scanner passed over.
-func (r *reader) skip(text string, lines int) {
-	r.pieces.Skip(text)
+// saw notes that lines without a risk were read.
+func (r *reader) saw(now time.Time) {
+	r.readAt = now
+	if r.witnessed.IsZero() {
+		r.witnessed = now
+	}
+}
+
+// skip counts lines, each with its newline, that the scanner passed over.
+func (r *reader) skip(text string, lines int, now time.Time) {
+	cut := int64(r.pieces.Skip(text))
 	r.tally.Lines += int64(lines)
-	r.tally.Rejected[parser.Unrecognised] += int64(lines)
+	r.tally.Rejected[parser.Cut] += cut
+	r.tally.Rejected[parser.Unrecognised] += int64(lines) - cut
+	r.saw(now)
 }

@@ -179,11 +179,11 @@ func (l *lane) block(b sources.Block, give func() bool) bool {
 	}
 	for line, skipped := range l.reader.scanner.Lines(text) {
 		if skipped > 0 {
-			l.reader.skip(line, skipped)
+			l.reader.skip(line, skipped, time.Time{})
 			continue
 		}
 		n := len(l.batch)
-		if accepted, known := l.reader.quick(line, &l.batch[:n+1][n]); accepted {
+		if accepted, known := l.reader.quick(line, time.Time{}, &l.batch[:n+1][n]); accepted {
 			l.batch = l.batch[:n+1]
 		} else if !known {
 			l.read(sources.SplitLine(line))
