@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // process is a program that is measured.
@@ -75,16 +80,14 @@ func (p *process) until(what string, patience time.Duration, ok func() bool) err
 	}
 }
 
-// cpu is what the program has used, user and system; proc(5).
+// cpu is what the program has used, user and system, by its processor clock;
+// clock_getcpuclockid(3).
 func (p *process) cpu() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid()))
-	if err != nil {
+	var t unix.Timespec
+	if err := unix.ClockGettime(^int32(p.pid())<<3|2, &t); err != nil {
 		return 0
 	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * time.Second / 100 // USER_HZ
+	return time.Duration(t.Nano())
 }
 
 // memory is a field of /proc/PID/status in bytes: VmRSS, VmHWM.
@@ -107,6 +110,27 @@ type p2pban struct {
 	*process
 	dir    string
 	client *http.Client
+}
+
+// told reports whether the daemon has logged the ban of a host among its last
+// lines, which it does when the ban and all before it are saved.
+func (d *p2pban) told(host netip.Addr) bool {
+	return d.said(fmt.Sprintf("msg=ban jail=measured prefix=%s/32 ", host))
+}
+
+// said reports whether the end of the daemon's log holds a text.
+func (d *p2pban) said(text string) bool {
+	log, err := os.Open(d.log)
+	if err != nil {
+		return false
+	}
+	defer log.Close()
+	end := make([]byte, 64<<10)
+	if info, err := log.Stat(); err == nil {
+		_, _ = log.Seek(max(0, info.Size()-int64(len(end))), io.SeekStart) // without it nothing is found
+	}
+	n, _ := io.ReadFull(log, end)
+	return bytes.Contains(end[:n], []byte(text))
 }
 
 // status is what is read of its answer.
@@ -164,7 +188,7 @@ func startP2pban(program, dir, sources, more string, env ...string) (*p2pban, er
 	d := &p2pban{process: p, dir: dir, client: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 	err = p.until("p2pban's start", time.Minute, func() bool {
 		s, err := d.status()
-		return err == nil && s.Firewall.Healthy && len(s.Sources) > 0 && s.Sources[0].State == "reading"
+		return err == nil && s.Firewall.Healthy && d.said("msg=watching ") // only what is written from then on is sure to be read
 	})
 	if err != nil {
 		p.stop()

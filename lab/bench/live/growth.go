@@ -9,7 +9,8 @@ import (
 )
 
 // growth measures what one item costs as their number grows tenfold: the
-// processor time of the daemon alone, from the first line to the last ban.
+// processor time of the daemon alone, from the first line to the last ban that
+// stands and is saved.
 func growth(s *setup) error {
 	var costs []cost
 	s.report.add("| what grows | number | CPU µs for each | memory MiB |\n|---|---|---|---|\n")
@@ -18,13 +19,16 @@ func growth(s *setup) error {
 	var h hosts
 	host := func(int) string { return record(h.next(), now, 1) }
 	ban := func(int) string { return deciding(h.next(), now) }
+	judged := func(*p2pban) bool { return true }
+	saved := func(d *p2pban) bool { return d.told(h.last()) }
 	for _, g := range []struct {
 		what string
 		most int
 		line func(int) string
-	}{{"lines", 2_000_000, line}, {"hosts", 1_000_000, host}, {"bans", 100_000, ban}} {
+		done func(*p2pban) bool
+	}{{"lines", 2_000_000, line, judged}, {"hosts", 1_000_000, host, judged}, {"bans", 100_000, ban, saved}} {
 		for n := s.n(g.most) / 100; n <= s.n(g.most); n *= 10 {
-			c, err := growOne(s, g.what, n, g.line)
+			c, err := growOne(s, g.what, n, g.line, g.done)
 			if err != nil {
 				return err
 			}
@@ -42,7 +46,7 @@ type cost struct {
 	micros float64
 }
 
-func growOne(s *setup, what string, n int, line func(int) string) (c cost, err error) {
+func growOne(s *setup, what string, n int, line func(int) string, done func(*p2pban) bool) (c cost, err error) {
 	dir, err := s.path(fmt.Sprintf("grow %s %d", what, n))
 	if err != nil {
 		return c, err
@@ -70,7 +74,7 @@ func growOne(s *setup, what string, n int, line func(int) string) (c cost, err e
 	}
 	err = d.until("the lines to be judged", 2*time.Minute, func() bool {
 		st, err := d.status()
-		return err == nil && st.Lines >= int64(n) && st.Firewall.Waiting == 0
+		return err == nil && st.Lines >= int64(n) && st.Firewall.Waiting == 0 && done(d)
 	})
 	if err != nil {
 		return c, err

@@ -40,6 +40,11 @@ type hosts struct{ n uint32 }
 
 func (h *hosts) next() netip.Addr {
 	h.n++
+	return h.last()
+}
+
+// last is the last one given.
+func (h *hosts) last() netip.Addr {
 	// 32.0.0.0 to 95.255.255.255 are public; the factor spreads, one to one.
 	mixed := h.n*2654435761&(1<<30-1) + 32<<24
 	return netip.AddrFrom4([4]byte{byte(mixed >> 24), byte(mixed >> 16), byte(mixed >> 8), byte(mixed)})
