@@ -38,6 +38,13 @@ func (b *bus) subscribe() (events <-chan control.Event, stop func()) {
 	}
 }
 
+// heard tells whether anybody has subscribed.
+func (b *bus) heard() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.subs) > 0
+}
+
 // publish offers an event to every subscriber. One that has lost events is
 // told how many as soon as it has room again.
 func (b *bus) publish(e control.Event) {

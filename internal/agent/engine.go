@@ -65,8 +65,8 @@ type engine struct {
 	unanswered int
 
 	// pending holds decisions that the enforcers have and that are not saved and
-	// told yet.
-	pending []jail.Decision
+	// told yet; spare is the empty memory of those that were, for the next.
+	pending, spare []jail.Decision
 	// unsaved holds decisions that the state file refused; they are offered to
 	// it again with each later save, and at a tick when retrySave is set.
 	unsaved   []jail.Decision
@@ -314,9 +314,9 @@ func (e *engine) enforce(decisions []jail.Decision) {
 	if len(decisions) == 0 {
 		return
 	}
-	wishes := map[netip.Prefix]wish{}
-	for _, d := range decisions {
-		if d.Action != jail.Held {
+	wishes := make(map[netip.Prefix]wish, len(decisions))
+	for i := range decisions {
+		if d := &decisions[i]; d.Action != jail.Held {
 			wishes[d.Prefix] = e.wish(d.Prefix)
 		}
 	}
@@ -325,6 +325,7 @@ func (e *engine) enforce(decisions []jail.Decision) {
 	}
 	if len(e.pending) == 0 {
 		e.saveTimer.Reset(saveAfter)
+		e.pending, e.spare = e.spare, nil
 	}
 	e.pending = append(e.pending, decisions...)
 	e.decided += len(decisions)
@@ -352,6 +353,9 @@ func (e *engine) tell(d *jail.Decision) {
 		attrs = append(attrs, "until", d.Until)
 	}
 	e.log.Info(d.Action.String(), attrs...)
+	if !e.bus.heard() {
+		return
+	}
 	b := toBan(d)
 	e.bus.publish(control.Event{Type: d.Action.String(), Time: d.At, Ban: &b})
 }

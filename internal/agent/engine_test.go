@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
@@ -161,5 +163,33 @@ func TestRefusedSave(t *testing.T) {
 	e.saveOne(t)
 	if got := e.savedBans(t); got != 2 || len(e.unsaved) != 0 || len(e.alarms.active) != 0 || len(e.checkpoints) != 1 {
 		t.Errorf("%d bans saved, %d unsaved, alarms %v, %d checkpoints; want 2, 0, none and one", got, len(e.unsaved), e.alarms.active, len(e.checkpoints))
+	}
+}
+
+// TestRefusedDecisionsAreKept has new decisions take the memory of others, which
+// the state file refused: all are saved in the end.
+func TestRefusedDecisionsAreKept(t *testing.T) {
+	e := newEngine(t)
+	all := byHand(t, e, 4)
+	e.enforce(all[:2])
+	e.store.Close()
+	e.flush()
+	memory := e.spare
+	store, _, err := state.Open(e.store.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	e.store = store
+	e.enforce(all[2:])
+	if cap(memory) == 0 || &memory[:1][0] != &e.pending[0] {
+		t.Error("the memory is not used again")
+	}
+	e.saveOne(t)
+	saved, _, err := e.store.BansAfter(t.Context(), 0, "", 10)
+	addr := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+	prefix := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	if diff := cmp.Diff(all, saved, addr, prefix); diff != "" || err != nil {
+		t.Errorf("%v (-want +saved):\n%s", err, diff)
 	}
 }

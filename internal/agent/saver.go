@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/p2pban/p2pban/jail"
@@ -30,6 +31,7 @@ type saveJob struct{ refused, fresh []jail.Decision }
 type saveResult struct {
 	saved   int // fresh decisions that were in the job
 	unsaved []jail.Decision
+	spare   []jail.Decision // empty memory
 	err     error
 	took    time.Duration
 }
@@ -42,15 +44,22 @@ func (e *engine) saveDecisions(ctx context.Context) error {
 	// The decisions are made; a daemon that is being stopped still saves them.
 	ctx = context.WithoutCancel(ctx)
 	for job := range e.toSave {
-		all := append(job.refused, job.fresh...)
+		all := job.fresh
+		if len(job.refused) > 0 {
+			all = append(job.refused, job.fresh...)
+		}
 		began := time.Now()
 		err := e.store.SaveDecisions(ctx, all)
 		r := saveResult{saved: len(job.fresh), err: err, took: time.Since(began)}
 		if err != nil {
-			r.unsaved = all[max(0, len(all)-maxUnsaved):]
+			r.unsaved = slices.Clone(all[max(0, len(all)-maxUnsaved):])
 		}
 		for i := range job.fresh {
 			e.tell(&job.fresh[i])
+		}
+		if cap(job.fresh) <= 2*maxPending {
+			clear(job.fresh) // their evidence goes
+			r.spare = job.fresh[:0]
 		}
 		e.saved <- r
 	}
@@ -73,7 +82,7 @@ func (e *engine) handed() {
 
 // noteSaved takes over what became of a job.
 func (e *engine) noteSaved(r saveResult) {
-	e.saving, e.unsaved = false, r.unsaved
+	e.saving, e.unsaved, e.spare = false, r.unsaved, r.spare
 	e.settled += r.saved
 	e.saves.took.Observe(r.took)
 	e.noteSave(r.err)
