@@ -24,7 +24,8 @@ type Counts struct {
 	AfterBan, Absorbed int64
 	// LastAfterBan is the ban that the last AfterBan event met.
 	LastAfterBan netip.Prefix
-	// Evicted hosts were forgotten because of MaxHosts or MaxEvents.
+	// Evicted hosts were forgotten because of MaxHosts or MaxEvents, or lost
+	// the oldest of their few lines.
 	Evicted int64
 	// Widened counts bans of whole networks; WidenRefused those not made
 	// because the network has an address that must not be banned.
@@ -47,7 +48,7 @@ func (s *Set) Counts(name string) (Counts, bool) {
 		return Counts{}, false
 	}
 	c := j.counts
-	c.Hosts, c.Lines, c.InForce, c.Holding = j.tracked, j.lines, len(j.bans), j.guard.holding
+	c.Hosts, c.Lines, c.InForce, c.Holding = j.known(), j.remembered(), len(j.bans), j.guard.holding
 	return c, true
 }
 

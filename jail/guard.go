@@ -2,6 +2,7 @@ package jail
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -91,7 +92,7 @@ func (s *Set) Holding(name string, limit int) []Decision {
 			break
 		}
 		x := j.hosts.get(id)
-		if w := j.live(id, s.start(j)); x.held() && w.sum >= j.cfg.MaxRetry {
+		if w := j.live(slices.Collect(j.hosts.lines(x)), s.start(j)); x.held() && w.sum >= j.cfg.MaxRetry {
 			p := x.prefix()
 			out = append(out, Decision{
 				Action: Held, Jail: name, Host: p.Addr(), Prefix: p, At: s.clock.time(),

@@ -63,8 +63,8 @@ func (h *host) setFirst(e entry) {
 }
 
 const (
-	chunkBits = 12
-	chunkSize = 1 << chunkBits
+	hostBits  = 12
+	hostChunk = 1 << hostBits
 )
 
 // hosts is a hash table of the hosts of all jails, and what they have besides:
@@ -73,14 +73,12 @@ const (
 // table.
 type hosts struct {
 	seed   [2]uint64
-	chunks []*[chunkSize]host
+	chunks []*[hostChunk]host
 	used   hostID // places handed out so far, counting the unused place 0
 	free   hostID // places given back, by chain
 	count  int
 
-	buckets []*[chunkSize]hostID
-	nbucket uint64 // buckets in use
-	pow     uint64 // the largest power of two that is at most nbucket
+	index buckets[hostID]
 
 	turn    uint32 // the last turn given
 	emptied uint64 // how often init has been called: no hostID from before holds
@@ -90,11 +88,10 @@ type hosts struct {
 
 // init makes an empty table of h, and gives its memory back.
 func (h *hosts) init() {
-	*h = hosts{seed: h.seed, used: 1, pow: 1, nbucket: 1, turn: h.turn, emptied: h.emptied + 1}
-	h.buckets = []*[chunkSize]hostID{new([chunkSize]hostID)}
+	*h = hosts{seed: h.seed, used: 1, index: newBuckets[hostID](), turn: h.turn, emptied: h.emptied + 1}
 }
 
-func (h *hosts) get(id hostID) *host { return &h.chunks[id>>chunkBits][id&(chunkSize-1)] }
+func (h *hosts) get(id hostID) *host { return &h.chunks[id>>hostBits][id&(hostChunk-1)] }
 
 // key is a prefix as the table compares it: the bytes of its address, IPv4
 // mapped into IPv6, and the bits that it has in its own family. The zero key is
@@ -145,19 +142,10 @@ func (x *host) prefix() netip.Prefix {
 	return k.prefix()
 }
 
-// bucket is where a hash's chain starts.
-func (h *hosts) bucket(hash uint64) *hostID {
-	i := hash & (2*h.pow - 1)
-	if i >= h.nbucket {
-		i &= h.pow - 1
-	}
-	return &h.buckets[i>>chunkBits][i&(chunkSize-1)]
-}
-
 // find gives 0 when the jail does not track the host.
 func (h *hosts) find(j *jail, p netip.Prefix) hostID {
 	k := keyOf(p)
-	return h.along(*h.bucket(k.hash(&h.seed)), j.number, &k)
+	return h.along(*h.index.of(k.hash(&h.seed)), j.number, &k)
 }
 
 // along looks for a jail's host from one place of its chain on.
@@ -184,16 +172,16 @@ func (h *hosts) insert(jail uint16, k *key, hash uint64, first entry) hostID {
 	} else {
 		id = h.used
 		h.used++
-		if int(id>>chunkBits) == len(h.chunks) {
-			h.chunks = append(h.chunks, new([chunkSize]host))
+		if int(id>>hostBits) == len(h.chunks) {
+			h.chunks = append(h.chunks, new([hostChunk]host))
 		}
 	}
 	x := h.get(id)
 	*x = host{hi: k.hi, lo: k.lo, bits: k.bits, jail: jail, sum: int64(first.weight)}
 	x.setFirst(first)
-	b := h.bucket(hash)
+	b := h.index.of(hash)
 	x.chain, *b = *b, id
-	if h.count++; uint64(h.count) > h.nbucket {
+	if h.count++; uint64(h.count) > h.index.n {
 		h.split()
 	}
 	return id
@@ -201,36 +189,23 @@ func (h *hosts) insert(jail uint16, k *key, hash uint64, first entry) hostID {
 
 // split adds one bucket and gives it its share of the chain it splits from.
 func (h *hosts) split() {
-	n := h.nbucket
-	if int(n>>chunkBits) == len(h.buckets) {
-		h.buckets = append(h.buckets, new([chunkSize]hostID))
-	}
-	from := h.splitting(n)
+	from := h.index.grow()
 	id := *from
 	*from = 0
-	if h.nbucket++; h.nbucket == 2*h.pow {
-		h.pow = h.nbucket
-	}
 	for id != 0 {
 		x := h.get(id)
 		next := x.chain
-		b := h.bucket(x.key().hash(&h.seed))
+		b := h.index.of(x.key().hash(&h.seed))
 		x.chain, *b = *b, id
 		id = next
 	}
-}
-
-// splitting is the bucket that splits when bucket n is added.
-func (h *hosts) splitting(n uint64) *hostID {
-	n -= h.pow
-	return &h.buckets[n>>chunkBits][n&(chunkSize-1)]
 }
 
 // remove forgets a host, which is in no queue any more, and says how many lines
 // it had.
 func (h *hosts) remove(id hostID) int {
 	x := h.get(id)
-	link := h.bucket(x.key().hash(&h.seed))
+	link := h.index.of(x.key().hash(&h.seed))
 	for *link != id {
 		link = &h.get(*link).chain
 	}

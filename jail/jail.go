@@ -18,8 +18,9 @@ type jail struct {
 	hosts   *hosts
 	number  uint16
 	tracked int // hosts
-	lines   int // in all windows
+	lines   int // in their windows
 	order   order
+	cold    cold // the hosts that are not tracked
 	shown   map[hostID]*shown
 	bans    banHeap
 	odd     int // bans; see mark.go
@@ -36,6 +37,7 @@ func newJail(cfg Config, rank int, hosts *hosts, number uint16) (*jail, error) {
 	}
 	j := &jail{cfg: cfg.withDefaults(), rank: rank, ignore: ignore, hosts: hosts, number: number}
 	j.order.init()
+	j.cold = newCold(hosts.seed)
 	return j, nil
 }
 
@@ -68,7 +70,9 @@ func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
 	line.rule = p.rule
 	id := s.record(p, line, ev.Peer)
 	var out []Decision
-	if failures, ok := j.guilty(id); ok {
+	if id == 0 {
+		// A cold host is far from a ban.
+	} else if failures, ok := j.guilty(id); ok {
 		out = s.sentence(j, id, x.host, failures, ev)
 	} else {
 		j.release(id)
@@ -98,13 +102,19 @@ func (s *Set) hostPrefix(j *jail, host netip.Addr) netip.Prefix {
 }
 
 // record puts a line into its host's window, brings the window up to the clock
-// and makes the host the last one seen.
+// and makes the host the last one seen. It gives 0 for a host that is cold.
 func (s *Set) record(p *place, line entry, peer string) hostID {
 	j := p.jail
 	start := s.start(j)
 	id := p.id
 	if id == 0 || !j.hosts.get(id).is(j.number, &p.key) {
-		id = j.hosts.along(*j.hosts.bucket(p.hash), j.number, &p.key)
+		id = j.hosts.along(*j.hosts.index.of(p.hash), j.number, &p.key)
+	}
+	if id == 0 {
+		if j.staysCold(&p.key, p.hash, line, start) {
+			return 0
+		}
+		id = j.warm(&p.key, p.hash)
 	}
 	if id == 0 {
 		id = j.track(&p.key, p.hash, line)
@@ -123,6 +133,34 @@ func (s *Set) record(p *place, line entry, peer string) hostID {
 		j.shorten(id, x)
 	}
 	j.order.touch(j.hosts, id, j.level(x.sum))
+	return id
+}
+
+// staysCold counts a line of a host that is not tracked, unless the host is to
+// be tracked now. A jail that asks about peers tracks all its hosts: it counts
+// their peers from the first line on.
+func (j *jail) staysCold(k *key, hash uint64, line entry, start instant) bool {
+	if j.countsPeers() {
+		return false
+	}
+	w := j.cold.window(k, hash, start)
+	if w.lines == coldLines || (w.failures+int64(line.weight))*levels >= j.cfg.MaxRetry {
+		return false
+	}
+	j.cold.push(k, hash, line, w)
+	return true
+}
+
+// warm begins to track a host that is cold; it gives 0 when that has no lines.
+func (j *jail) warm(k *key, hash uint64) hostID {
+	lines := j.cold.take(k, hash)
+	if len(lines) == 0 {
+		return 0
+	}
+	id := j.track(k, hash, lines[0])
+	for _, l := range lines[1:] {
+		j.add(id, j.hosts.get(id), l)
+	}
 	return id
 }
 
@@ -239,8 +277,18 @@ func (j *jail) forget(id hostID) {
 	j.tracked--
 }
 
+// forgetHost drops the window of a host, if it has one.
+func (j *jail) forgetHost(p netip.Prefix) {
+	k := keyOf(p)
+	j.cold.take(&k, k.hash(&j.hosts.seed))
+	if id := j.hosts.find(j, p); id != 0 {
+		j.forget(id)
+	}
+}
+
 // forgetAll drops every host.
 func (j *jail) forgetAll() {
+	j.cold = newCold(j.hosts.seed)
 	for id := j.order.first(j.hosts); id != 0; id = j.order.first(j.hosts) {
 		j.forget(id)
 	}
@@ -254,15 +302,47 @@ const sweepEach = 2
 // bound clears idle hosts away and keeps the table within its bounds.
 func (s *Set) bound(j *jail) {
 	s.sweep(j, sweepEach)
-	for j.tracked > j.cfg.MaxHosts || j.lines > j.cfg.MaxEvents {
-		j.forget(j.order.first(j.hosts))
+	for j.known() > j.cfg.MaxHosts || j.remembered() > j.cfg.MaxEvents {
+		j.evict()
+	}
+	for j.cold.places() > j.cfg.MaxEvents { // most of them gone
+		j.evictCold()
+	}
+}
+
+// known is how many hosts the jail has a window of, remembered how many lines
+// there are in all windows.
+func (j *jail) known() int      { return j.tracked + j.cold.hosts }
+func (j *jail) remembered() int { return j.lines + j.cold.lines }
+
+// evict forgets the host that was quiet for longest of those furthest from a
+// ban, or the oldest line of one that is cold.
+func (j *jail) evict() {
+	if j.cold.places() > 0 {
+		id := j.order.queues[0].oldest(j.hosts)
+		if id == 0 || j.hosts.last(j.hosts.get(id)) >= j.cold.at(j.cold.tail).entry.at {
+			j.evictCold()
+			return
+		}
+	}
+	j.forget(j.order.first(j.hosts))
+	j.counts.Evicted++
+}
+
+// evictCold throws away the oldest of the lines of cold hosts.
+func (j *jail) evictCold() {
+	if !j.cold.at(j.cold.tail).gone {
 		j.counts.Evicted++
 	}
+	j.cold.pop()
 }
 
 // sweep clears away up to n hosts whose last line has left the window.
 func (s *Set) sweep(j *jail, n int) {
 	start, o := s.start(j), &j.order
+	for i := 0; i < n && j.cold.leaves(start); i++ {
+		j.cold.pop()
+	}
 	if o.least >= start {
 		return
 	}

@@ -45,7 +45,7 @@ func (s *Set) dropMark(b *ban) {
 		return
 	}
 	k := keyOf(b.Prefix)
-	s.hosts.remove(s.hosts.along(*s.hosts.bucket(k.hash(&s.hosts.seed)), b.jail.markNumber(), &k))
+	s.hosts.remove(s.hosts.along(*s.hosts.index.of(k.hash(&s.hosts.seed)), b.jail.markNumber(), &k))
 	*s.marks.get(b.mark) = nil
 	s.marks.drop(b.mark)
 	b.mark = 0
@@ -69,7 +69,7 @@ func (s *Set) locate(x *sighting) {
 	for i := range places {
 		p := &places[i]
 		p.id, p.ban = 0, 0
-		for id := *s.hosts.bucket(p.hash); id != 0; {
+		for id := *s.hosts.index.of(p.hash); id != 0; {
 			h := s.hosts.get(id)
 			if h.lo == p.key.lo && h.hi == p.key.hi && h.bits == p.key.bits {
 				switch h.jail {

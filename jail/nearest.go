@@ -2,6 +2,8 @@ package jail
 
 import (
 	"cmp"
+	"iter"
+	"net/netip"
 	"slices"
 )
 
@@ -14,40 +16,52 @@ const nearestLooked = 1000
 // eighths of maxretry, and of these the ones seen last.
 func (s *Set) Nearest(limit int) []HostStatus {
 	type candidate struct {
-		jail  *jail
-		id    hostID
-		share float64
+		jail   *jail
+		prefix netip.Prefix
+		share  float64
 	}
 	var found []candidate
 	for _, j := range s.jails {
 		left := nearestLooked
-		for level := levels - 1; level >= 0; level-- {
-			for id := range j.order.queues[level].backward(j.hosts) {
-				if left == 0 {
-					break
-				}
-				left--
-				if share := j.share(id, s.start(j)); share > 0 {
-					found = append(found, candidate{j, id, share})
-				}
+		for p, lines := range j.closest() {
+			if left--; left < 0 {
+				break
+			}
+			w := j.live(lines, s.start(j))
+			if w.sum > 0 {
+				found = append(found, candidate{j, p, float64(w.sum) / float64(j.allowed(&w.shown))})
 			}
 		}
 	}
 	slices.SortFunc(found, func(a, b candidate) int {
 		return cmp.Or(
 			-cmp.Compare(a.share, b.share),
-			comparePrefix(a.jail.hosts.get(a.id).prefix(), b.jail.hosts.get(b.id).prefix()),
+			comparePrefix(a.prefix, b.prefix),
 			cmp.Compare(a.jail.rank, b.jail.rank))
 	})
 	var out []HostStatus
 	for _, c := range found[:min(max(limit, 0), len(found))] {
-		out = append(out, s.status(c.jail, c.jail.hosts.get(c.id).prefix()))
+		out = append(out, s.status(c.jail, c.prefix))
 	}
 	return out
 }
 
-// share is how much of what is a ban a host's window shows from start on.
-func (j *jail) share(id hostID, start instant) float64 {
-	w := j.live(id, start)
-	return float64(w.sum) / float64(j.allowed(&w.shown))
+// closest gives a jail's hosts with their lines: by level, the highest first,
+// those seen last first; cold ones at the end.
+func (j *jail) closest() iter.Seq2[netip.Prefix, []entry] {
+	return func(yield func(netip.Prefix, []entry) bool) {
+		for level := levels - 1; level >= 0; level-- {
+			for id := range j.order.queues[level].backward(j.hosts) {
+				x := j.hosts.get(id)
+				if !yield(x.prefix(), slices.Collect(j.hosts.lines(x))) {
+					return
+				}
+			}
+		}
+		for k, lines := range j.cold.backward() {
+			if !yield(k.prefix(), lines) {
+				return
+			}
+		}
+	}
 }

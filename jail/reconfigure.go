@@ -125,22 +125,27 @@ func (j *jail) stillCounting(n *jail) []kept {
 		rules[i] = slices.Index(n.cfg.Rules, r)
 	}
 	var out []kept
-	for id := range j.order.all(j.hosts) {
-		x := j.hosts.get(id)
-		p := x.prefix()
+	keep := func(p netip.Prefix, all []entry, sample []string, held bool) {
 		if p.Addr().Is6() && j.cfg.IPv6Prefix != n.cfg.IPv6Prefix {
-			continue
+			return
 		}
 		var lines []entry
-		for l := range j.hosts.lines(x) {
+		for _, l := range all {
 			if i := rules[l.rule]; i >= 0 {
 				l.rule = uint16(i)
 				lines = append(lines, l)
 			}
 		}
 		if len(lines) > 0 {
-			out = append(out, kept{p, lines, j.hosts.sampleOf(x), x.held()})
+			out = append(out, kept{p, lines, sample, held})
 		}
+	}
+	for k, lines := range j.cold.all() {
+		keep(k.prefix(), lines, nil, false)
+	}
+	for id := range j.order.all(j.hosts) {
+		x := j.hosts.get(id)
+		keep(x.prefix(), slices.Collect(j.hosts.lines(x)), j.hosts.sampleOf(x), x.held())
 	}
 	return out
 }

@@ -85,9 +85,7 @@ func (s *Set) RestoreBans(bans []Decision) (dropped []Decision) {
 		s.put(b)
 		if at, ok := known[j][b.Prefix]; !ok || at != b.at {
 			s.remember(j, b)
-			if id := j.hosts.find(j, b.Prefix); id != 0 {
-				j.forget(id)
-			}
+			j.forgetHost(b.Prefix)
 		}
 	}
 	return dropped

@@ -37,6 +37,7 @@ func (j *jail) setBack(by instant) {
 		j.order.last[level] = move(j.order.last[level])
 	}
 	j.order.least = 0
+	j.cold.moveTimes(move)
 	for id := range j.order.all(j.hosts) {
 		j.hosts.moveTimes(j.hosts.get(id), move)
 	}

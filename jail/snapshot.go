@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"maps"
+	"net/netip"
 	"slices"
 )
 
@@ -58,7 +59,7 @@ func (s *Set) snapshotSize(evidence bool) int {
 		ban = 768
 	}
 	for _, j := range s.all() {
-		n += j.tracked*12 + j.lines*24 + len(j.bans)*ban
+		n += j.known()*12 + j.remembered()*24 + len(j.bans)*ban
 	}
 	return n
 }
@@ -73,9 +74,16 @@ func (e *encoder) jail(j *jail, clock instant, evidence bool, pause func()) {
 	e.string(j.cfg.Name)
 	e.count(j.cfg.IPv6Prefix)
 	e.strings(j.cfg.Rules)
-	e.count(j.tracked)
+	e.count(j.known())
+	for k, lines := range j.cold.all() {
+		e.host(k.prefix(), false, lines, clock)
+		e.strings(nil)
+		one()
+	}
 	for id := range j.order.all(j.hosts) {
-		e.host(j, id, clock)
+		x := j.hosts.get(id)
+		e.host(x.prefix(), x.held(), slices.Collect(j.hosts.lines(x)), clock)
+		e.strings(j.hosts.sampleOf(x))
 		one()
 	}
 	e.count(len(j.bans))
@@ -99,13 +107,12 @@ func (e *encoder) jail(j *jail, clock instant, evidence bool, pause func()) {
 	e.count(j.guard.inMinute)
 }
 
-func (e *encoder) host(j *jail, id hostID, clock instant) {
-	x := j.hosts.get(id)
-	e.prefix(x.prefix())
-	e.bool(x.held())
-	e.count(j.hosts.lineCount(x))
+func (e *encoder) host(p netip.Prefix, held bool, lines []entry, clock instant) {
+	e.prefix(p)
+	e.bool(held)
+	e.count(len(lines))
 	before := clock
-	for l := range j.hosts.lines(x) {
+	for _, l := range lines {
 		e.int(int64(l.at - before))
 		before = l.at
 		e.uint(uint64(l.weight))
@@ -114,7 +121,6 @@ func (e *encoder) host(j *jail, id hostID, clock instant) {
 		e.uint(uint64(l.port))
 		e.uint(uint64(l.transport))
 	}
-	e.strings(j.hosts.sampleOf(x))
 }
 
 func (e *encoder) ban(b *ban) {

@@ -1,6 +1,9 @@
 package jail
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // HostStatus is what one jail knows of one host.
 type HostStatus struct {
@@ -53,17 +56,24 @@ func (s *Set) status(j *jail, p netip.Prefix) HostStatus {
 
 // describe fills in what the host's window shows from start on.
 func (j *jail) describe(st *HostStatus, start instant) {
-	id := j.hosts.find(j, st.Prefix)
-	if id == 0 {
-		return
-	}
-	w := j.live(id, start)
+	lines, x := j.window(st.Prefix)
+	w := j.live(lines, start)
 	st.Failures, st.Allowed = w.sum, j.allowed(&w.shown)
 	if w.sum > 0 {
-		x := j.hosts.get(id)
 		st.Held = x.held()
 		st.Evidence = j.evidence(w.lines, j.hosts.sampleOf(x), nil)
 	}
+}
+
+// window gives the lines of a host, and what else is known of it if it is
+// tracked.
+func (j *jail) window(p netip.Prefix) ([]entry, *host) {
+	if id := j.hosts.find(j, p); id != 0 {
+		x := j.hosts.get(id)
+		return slices.Collect(j.hosts.lines(x)), x
+	}
+	k := keyOf(p)
+	return j.cold.of(&k, k.hash(&j.hosts.seed)), &host{}
 }
 
 // liveWindow is a host's window as it is at the clock: the host's own is
@@ -74,10 +84,10 @@ type liveWindow struct {
 	shown shown
 }
 
-// live gives the part of a host's window from start on.
-func (j *jail) live(id hostID, start instant) liveWindow {
+// live gives the part of a host's lines from start on.
+func (j *jail) live(lines []entry, start instant) liveWindow {
 	w := liveWindow{shown: *j.newShown()}
-	for e := range j.hosts.lines(j.hosts.get(id)) {
+	for _, e := range lines {
 		if e.at >= start {
 			w.lines = append(w.lines, e)
 			w.sum += int64(e.weight)

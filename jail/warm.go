@@ -10,7 +10,7 @@ func (s *Set) warm(ready []sighting) {
 	for i := range s.places {
 		p := &s.places[i]
 		p.jail.order.looked = 0
-		p.id = *h.bucket(p.hash)
+		p.id = *h.index.of(p.hash)
 	}
 	for i := range s.places {
 		p := &s.places[i]
@@ -25,7 +25,7 @@ func (s *Set) warm(ready []sighting) {
 			sum += uint32(h.get(p.id).chain)
 		}
 		if p.leaving != 0 {
-			p.leaving = *h.bucket(h.get(p.leaving).key().hash(&h.seed))
+			p.leaving = *h.index.of(h.get(p.leaving).key().hash(&h.seed))
 		}
 	}
 	for i := range ready {
@@ -56,13 +56,7 @@ func (s *Set) warm(ready []sighting) {
 // nextSplit reads the bucket that splits when n more hosts have come, and its
 // first host.
 func (h *hosts) nextSplit(n uint64) hostID {
-	n += h.nbucket
-	pow := h.pow
-	if n >= 2*pow {
-		pow *= 2
-	}
-	n -= pow
-	id := h.buckets[n>>chunkBits][n&(chunkSize-1)]
+	id := *h.index.splits(n)
 	if id != 0 {
 		id = h.get(id).chain
 	}
