@@ -105,7 +105,7 @@ func TestAttackThresholdHugging(t *testing.T) {
 	if st := s.Host(netip.MustParseAddr("192.0.2.1")); st[0].Failures != 89 {
 		t.Fatalf("%+v", st)
 	}
-	blocks := &s.hosts.blocks
+	blocks := &s.jails[0].hosts.blocks
 	if n := blockLines * len(blocks.chunks) * slabChunk; n > blockLines*slabChunk {
 		t.Fatalf("the window takes room for %d lines", n)
 	}

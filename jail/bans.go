@@ -17,10 +17,9 @@ type ban struct {
 	jail      *jail
 	at, until instant
 	// same is another jail's ban of the same prefix.
-	same *ban
-	// index is the ban's place in its jail's heap, mark that among the marks.
-	index int
-	mark  uint32
+	same   *ban
+	index  int  // place in its jail's heap
+	marked bool // see mark.go
 }
 
 // before is the order in which bans end: by time, ties by host, then by jail.
@@ -61,8 +60,6 @@ func (h *banHeap) Pop() any {
 // prefixes finds bans by prefix, of all jails.
 type prefixes struct {
 	table bart.Table[*banned]
-	// changes counts bans that came into force or were lifted.
-	changes uint64
 }
 
 // banned is one prefix that is out.
@@ -142,7 +139,6 @@ func (p *prefixes) inside(prefix netip.Prefix) iter.Seq[*ban] {
 }
 
 func (p *prefixes) add(b *ban) {
-	p.changes++
 	x, ok := p.table.Get(b.Prefix)
 	if !ok {
 		x = &banned{}
@@ -154,7 +150,6 @@ func (p *prefixes) add(b *ban) {
 }
 
 func (p *prefixes) remove(b *ban) {
-	p.changes++
 	x, _ := p.table.Get(b.Prefix)
 	link := &x.bans
 	for *link != b {
@@ -186,7 +181,7 @@ func (s *Set) put(b *ban) {
 	heap.Push(&b.jail.bans, b)
 	s.nextEnd = min(s.nextEnd, b.until)
 	s.prefixes.add(b)
-	s.putMark(b)
+	b.jail.putMark(b)
 	b.jail.joinNetwork(b)
 }
 
@@ -194,7 +189,7 @@ func (s *Set) put(b *ban) {
 func (s *Set) lift(b *ban, at instant) Decision {
 	heap.Remove(&b.jail.bans, b.index)
 	s.prefixes.remove(b)
-	s.dropMark(b)
+	b.jail.dropMark(b)
 	b.jail.leaveNetwork(b)
 	b.jail.counts.Unbans++
 	return Decision{Action: Unban, Jail: b.Jail, Host: b.Host, Prefix: b.Prefix, At: at.time()}

@@ -10,7 +10,7 @@ type buckets[T ~uint32] struct {
 }
 
 const (
-	bucketBits  = 12
+	bucketBits  = 10
 	bucketChunk = 1 << bucketBits
 )
 

@@ -51,7 +51,8 @@ type cold struct {
 	// first place in them.
 	chunks           []*[coldChunk]coldLine
 	base, tail, head lineNo
-	lines, hosts     int // without what is gone
+	lines, hosts     int    // without what is gone
+	looked           lineNo // how many of the oldest lines warm has looked at
 }
 
 func newCold(seed [2]uint64) cold {

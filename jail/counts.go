@@ -48,6 +48,9 @@ func (s *Set) Counts(name string) (Counts, bool) {
 		return Counts{}, false
 	}
 	c := j.counts
+	if j.lastAfterBan.bits > 0 {
+		c.LastAfterBan = j.lastAfterBan.prefix()
+	}
 	c.Hosts, c.Lines, c.InForce, c.Holding = j.known(), j.remembered(), len(j.bans), j.guard.holding
 	return c, true
 }

@@ -87,7 +87,7 @@ func (s *Set) Holding(name string, limit int) []Decision {
 	}
 	var out []Decision
 	// Held hosts have reached maxretry: they are all on the last level.
-	for id := range j.order.queues[levels-1].all(j.hosts) {
+	for id := range j.order.queues[levels-1].all(&j.hosts) {
 		if len(out) >= limit {
 			break
 		}

@@ -9,10 +9,9 @@ import (
 // hostID is a host's place in the table; 0 is none.
 type hostID uint32
 
-// host is one host that one jail tracks and has not banned: a host that three
-// jails track is there three times. It holds no pointer, and its oldest line
-// lies inside it, so that each of a flood of one-line hosts costs one line of
-// the processor's cache, of 64 bytes, and a place in its bucket.
+// host is one host that a jail tracks, or has banned: see mark. It holds no
+// pointer, and its oldest line lies inside it; all of it is one line of the
+// processor's cache, of 64 bytes.
 type host struct {
 	hi, lo uint64 // the address, as in key
 	// The oldest line, as in entry; its transport stands in state.
@@ -24,9 +23,9 @@ type host struct {
 	turn         uint32   // its turn in its queue; see queue
 	more         blockID  // the block of the newest line, 0 when there is one line
 	port, rule   uint16
-	jail         uint16 // jail.number; 0 in the free list
-	bits         uint8  // of the prefix, as in key
-	state        uint8  // level, held and transport
+	bits         uint8 // of the prefix, as in key
+	state        uint8 // level, held and transport
+	banned       bool  // see mark
 }
 
 // How a host's state is put together. The level is its failures as eighths of
@@ -63,14 +62,11 @@ func (h *host) setFirst(e entry) {
 }
 
 const (
-	hostBits  = 12
+	hostBits  = 10
 	hostChunk = 1 << hostBits
 )
 
-// hosts is a hash table of the hosts of all jails, and what they have besides:
-// a host that several jails track is looked for once. It grows by one bucket at
-// a time (linear hashing), so that no single event pays for the growth of the
-// table.
+// hosts is a hash table of one jail's hosts, and what they have besides.
 type hosts struct {
 	seed   [2]uint64
 	chunks []*[hostChunk]host
@@ -81,14 +77,20 @@ type hosts struct {
 	index buckets[hostID]
 
 	turn    uint32 // the last turn given
-	emptied uint64 // how often init has been called: no hostID from before holds
 	blocks  slab[block]
 	samples slab[sample]
 }
 
 // init makes an empty table of h, and gives its memory back.
-func (h *hosts) init() {
-	*h = hosts{seed: h.seed, used: 1, index: newBuckets[hostID](), turn: h.turn, emptied: h.emptied + 1}
+func (h *hosts) init(seed [2]uint64) {
+	*h = hosts{seed: seed, used: 1, index: newBuckets[hostID](), turn: h.turn}
+}
+
+// trim gives the memory of the last flood back when nothing is left of it.
+func (h *hosts) trim() {
+	if h.count == 0 && len(h.chunks) > 1 {
+		h.init(h.seed)
+	}
 }
 
 func (h *hosts) get(id hostID) *host { return &h.chunks[id>>hostBits][id&(hostChunk-1)] }
@@ -142,17 +144,21 @@ func (x *host) prefix() netip.Prefix {
 	return k.prefix()
 }
 
-// find gives 0 when the jail does not track the host.
-func (h *hosts) find(j *jail, p netip.Prefix) hostID {
+// find gives 0 when the host is not tracked.
+func (h *hosts) find(p netip.Prefix) hostID {
 	k := keyOf(p)
-	return h.along(*h.index.of(k.hash(&h.seed)), j.number, &k)
+	if id := h.lookup(&k, k.hash(&h.seed)); id != 0 && !h.get(id).banned {
+		return id
+	}
+	return 0
 }
 
-// along looks for a jail's host from one place of its chain on.
-func (h *hosts) along(id hostID, jail uint16, k *key) hostID {
+// lookup gives 0 when the host is not in the table.
+func (h *hosts) lookup(k *key, hash uint64) hostID {
+	id := *h.index.of(hash)
 	for id != 0 {
 		x := h.get(id)
-		if x.is(jail, k) {
+		if x.is(k) {
 			break
 		}
 		id = x.chain
@@ -160,12 +166,10 @@ func (h *hosts) along(id hostID, jail uint16, k *key) hostID {
 	return id
 }
 
-func (x *host) is(jail uint16, k *key) bool {
-	return x.lo == k.lo && x.hi == k.hi && x.jail == jail && x.bits == k.bits
-}
+func (x *host) is(k *key) bool { return x.lo == k.lo && x.hi == k.hi && x.bits == k.bits }
 
-// insert tracks a host that the jail does not track yet, in no queue.
-func (h *hosts) insert(jail uint16, k *key, hash uint64, first entry) hostID {
+// insert puts a host into the table that is not in it, and in no queue.
+func (h *hosts) insert(k *key, hash uint64, first entry) hostID {
 	id := h.free
 	if id != 0 {
 		h.free = h.get(id).chain
@@ -177,7 +181,7 @@ func (h *hosts) insert(jail uint16, k *key, hash uint64, first entry) hostID {
 		}
 	}
 	x := h.get(id)
-	*x = host{hi: k.hi, lo: k.lo, bits: k.bits, jail: jail, sum: int64(first.weight)}
+	*x = host{hi: k.hi, lo: k.lo, bits: k.bits, sum: int64(first.weight)}
 	x.setFirst(first)
 	b := h.index.of(hash)
 	x.chain, *b = *b, id
@@ -217,9 +221,6 @@ func (h *hosts) remove(id hostID) int {
 	}
 	*x = host{chain: h.free}
 	h.free = id
-	if h.count--; h.count == 0 && len(h.chunks) > 1 {
-		// Nothing is tracked: give the memory of the last flood back.
-		h.init()
-	}
+	h.count--
 	return lines
 }

@@ -10,34 +10,33 @@ import (
 // jail is one jail at work. Every jail judges by itself: a host that one jail
 // has banned is still judged by the others.
 type jail struct {
-	cfg    Config
-	rank   int // place in the configuration
-	ignore *ignoreSet
-	// hosts is the table of all jails, in which this one's hosts have number,
-	// which no other jail of the Set has and which is not 0.
-	hosts   *hosts
-	number  uint16
-	tracked int // hosts
-	lines   int // in their windows
-	order   order
-	cold    cold // the hosts that are not tracked
-	shown   map[hostID]*shown
-	bans    banHeap
-	odd     int // bans; see mark.go
-	counts  Counts
-	past    history
-	nets    networks
-	guard   guard
+	cfg          Config
+	rank         int // place in the configuration
+	ignore       *ignoreSet
+	hosts        hosts
+	tracked      int // hosts
+	lines        int // in their windows
+	order        order
+	cold         cold // the hosts that are not tracked
+	shown        map[hostID]*shown
+	bans         banHeap
+	odd          int    // bans; see mark.go
+	counts       Counts // without what Set.Counts adds
+	lastAfterBan key
+	past         history
+	nets         networks
+	guard        guard
 }
 
-func newJail(cfg Config, rank int, hosts *hosts, number uint16) (*jail, error) {
+func newJail(cfg Config, rank int, seed [2]uint64) (*jail, error) {
 	ignore, err := newIgnoreSet(cfg.IgnoreIP)
 	if err != nil {
 		return nil, err
 	}
-	j := &jail{cfg: cfg.withDefaults(), rank: rank, ignore: ignore, hosts: hosts, number: number}
+	j := &jail{cfg: cfg.withDefaults(), rank: rank, ignore: ignore}
 	j.order.init()
-	j.cold = newCold(hosts.seed)
+	j.hosts.init(seed)
+	j.cold = newCold(seed)
 	return j, nil
 }
 
@@ -61,14 +60,15 @@ func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
 		j.counts.Late++
 		return nil
 	}
-	if b := s.banOf(x, p); b != nil {
+	id := j.hosts.lookup(&p.key, p.hash)
+	if b, ok := s.banOn(x, j, id); ok {
 		j.countBanned(b, x.line.at)
 		return nil
 	}
 	j.counts.Events++
 	line := x.line
 	line.rule = p.rule
-	id := s.record(p, line, ev.Peer)
+	id = s.record(p, id, line, ev.Peer)
 	var out []Decision
 	if id == 0 {
 		// A cold host is far from a ban.
@@ -82,10 +82,10 @@ func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
 }
 
 // countBanned counts an event of a banned host; it never makes the ban longer.
-func (j *jail) countBanned(b *ban, at instant) {
-	if at > b.at {
+func (j *jail) countBanned(b mark, at instant) {
+	if at > b.since {
 		j.counts.AfterBan++
-		j.counts.LastAfterBan = b.Prefix
+		j.lastAfterBan = b.host
 	} else {
 		j.counts.Absorbed++
 	}
@@ -102,14 +102,11 @@ func (s *Set) hostPrefix(j *jail, host netip.Addr) netip.Prefix {
 }
 
 // record puts a line into its host's window, brings the window up to the clock
-// and makes the host the last one seen. It gives 0 for a host that is cold.
-func (s *Set) record(p *place, line entry, peer string) hostID {
+// and makes the host the last one seen. id is the host in the table, or 0. It gives
+// 0 for a host that is cold.
+func (s *Set) record(p *place, id hostID, line entry, peer string) hostID {
 	j := p.jail
 	start := s.start(j)
-	id := p.id
-	if id == 0 || !j.hosts.get(id).is(j.number, &p.key) {
-		id = j.hosts.along(*j.hosts.index.of(p.hash), j.number, &p.key)
-	}
 	if id == 0 {
 		if j.staysCold(&p.key, p.hash, line, start) {
 			return 0
@@ -118,7 +115,7 @@ func (s *Set) record(p *place, line entry, peer string) hostID {
 	}
 	if id == 0 {
 		id = j.track(&p.key, p.hash, line)
-		j.order.touch(j.hosts, id, j.level(int64(line.weight)))
+		j.order.touch(&j.hosts, id, j.level(int64(line.weight)))
 		return id
 	}
 	x := j.hosts.get(id)
@@ -132,7 +129,7 @@ func (s *Set) record(p *place, line entry, peer string) hostID {
 	if x.sum >= j.cfg.MaxRetry {
 		j.shorten(id, x)
 	}
-	j.order.touch(j.hosts, id, j.level(x.sum))
+	j.order.touch(&j.hosts, id, j.level(x.sum))
 	return id
 }
 
@@ -166,7 +163,7 @@ func (j *jail) warm(k *key, hash uint64) hostID {
 
 // track begins a host's window.
 func (j *jail) track(k *key, hash uint64, first entry) hostID {
-	id := j.hosts.insert(j.number, k, hash, first)
+	id := j.hosts.insert(k, hash, first)
 	j.tracked++
 	j.lines++
 	if j.countsPeers() {
@@ -281,7 +278,7 @@ func (j *jail) forget(id hostID) {
 func (j *jail) forgetHost(p netip.Prefix) {
 	k := keyOf(p)
 	j.cold.take(&k, k.hash(&j.hosts.seed))
-	if id := j.hosts.find(j, p); id != 0 {
+	if id := j.hosts.find(p); id != 0 {
 		j.forget(id)
 	}
 }
@@ -289,7 +286,7 @@ func (j *jail) forgetHost(p netip.Prefix) {
 // forgetAll drops every host.
 func (j *jail) forgetAll() {
 	j.cold = newCold(j.hosts.seed)
-	for id := j.order.first(j.hosts); id != 0; id = j.order.first(j.hosts) {
+	for id := j.order.first(&j.hosts); id != 0; id = j.order.first(&j.hosts) {
 		j.forget(id)
 	}
 }
@@ -319,13 +316,13 @@ func (j *jail) remembered() int { return j.lines + j.cold.lines }
 // ban, or the oldest line of one that is cold.
 func (j *jail) evict() {
 	if j.cold.places() > 0 {
-		id := j.order.queues[0].oldest(j.hosts)
+		id := j.order.queues[0].oldest(&j.hosts)
 		if id == 0 || j.hosts.last(j.hosts.get(id)) >= j.cold.at(j.cold.tail).entry.at {
 			j.evictCold()
 			return
 		}
 	}
-	j.forget(j.order.first(j.hosts))
+	j.forget(j.order.first(&j.hosts))
 	j.counts.Evicted++
 }
 
@@ -346,15 +343,14 @@ func (s *Set) sweep(j *jail, n int) {
 	if o.least >= start {
 		return
 	}
-	o.sweeping = false
 	for level := range o.last {
 		for o.last[level] < start {
-			id := o.queues[level].oldest(j.hosts)
+			id := o.queues[level].oldest(&j.hosts)
 			if last := j.hosts.last(j.hosts.get(id)); last >= start {
 				o.last[level] = last
 				break
 			}
-			if o.sweeping = true; n == 0 {
+			if n == 0 {
 				return
 			}
 			j.forget(id)

@@ -41,12 +41,13 @@ func TestEventsFindTheBansOnTheirHost(t *testing.T) {
 				var x sighting
 				s.places = s.places[:0]
 				s.prepare(&x, &ev)
-				s.locate(&x)
 				for i := range s.places {
 					p := &s.places[i]
 					out, _ := s.prefixes.table.Lookup(host)
-					if got, want := s.banOf(&x, p), out.by(p.jail); got != want {
-						t.Fatalf("seed %d: %s finds %v for %v, want %v", seed, p.jail.cfg.Name, got, host, want)
+					want := out.by(p.jail)
+					found, got := s.banOn(&x, p.jail, p.jail.hosts.lookup(&p.key, p.hash))
+					if got != (want != nil) || got && (found.since != want.at || found.host != keyOf(want.Prefix)) {
+						t.Fatalf("seed %d: %s finds %v %v for %v, want %v", seed, p.jail.cfg.Name, got, found, host, want)
 					} else if want != nil {
 						met[want.Prefix.Addr().String()[:3]+p.jail.cfg.Name]++
 						if !p.jail.usual(want.Prefix) {

@@ -51,7 +51,7 @@ func (s *Set) Nearest(limit int) []HostStatus {
 func (j *jail) closest() iter.Seq2[netip.Prefix, []entry] {
 	return func(yield func(netip.Prefix, []entry) bool) {
 		for level := levels - 1; level >= 0; level-- {
-			for id := range j.order.queues[level].backward(j.hosts) {
+			for id := range j.order.queues[level].backward(&j.hosts) {
 				x := j.hosts.get(id)
 				if !yield(x.prefix(), slices.Collect(j.hosts.lines(x))) {
 					return

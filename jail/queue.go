@@ -120,22 +120,6 @@ type order struct {
 	last [levels]instant
 	// least is at or before the least of last.
 	least instant
-	// sweeping says that the last sweep cleared a host away: the next ones will.
-	sweeping bool
-	// looked is how far warm has looked into the lowest level.
-	looked int
-}
-
-// nextLeaving gives one more of the hosts that leave next, or one that has left,
-// or 0 when none is about to.
-func (o *order) nextLeaving() hostID {
-	q := &o.queues[0]
-	i := q.head + o.looked
-	if i >= q.tail || !o.sweeping {
-		return 0
-	}
-	o.looked++
-	return q.at(i).id
 }
 
 func (o *order) init() {

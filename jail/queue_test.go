@@ -12,7 +12,7 @@ func TestOrderIsListsByLastTouch(t *testing.T) {
 	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		h, o := &hosts{}, &order{}
-		h.init()
+		h.init([2]uint64{})
 		o.init()
 		var want [levels][]hostID
 		drop := func(id hostID) {
@@ -26,7 +26,7 @@ func TestOrderIsListsByLastTouch(t *testing.T) {
 			switch {
 			case len(tracked) == 0 || r.IntN(10) == 0 && len(tracked) < 300:
 				k := key{lo: uint64(n)}
-				id, l := h.insert(2, &k, k.hash(&h.seed), entry{}), uint8(r.IntN(levels))
+				id, l := h.insert(&k, k.hash(&h.seed), entry{}), uint8(r.IntN(levels))
 				o.touch(h, id, l)
 				want[l], touched = append(want[l], id), int(l)
 			case r.IntN(12) == 0:

@@ -20,7 +20,7 @@ func (s *Set) Reconfigure(now time.Time, jails []Config) ([]Decision, error) {
 	}
 	next := make([]*jail, len(jails))
 	for i, c := range jails {
-		j, err := newJail(c, i, &s.hosts, s.freeNumber(next[:i]))
+		j, err := newJail(c, i, s.seed)
 		if err != nil {
 			return nil, fmt.Errorf("jail %s: %w", c.Name, err)
 		}
@@ -95,7 +95,7 @@ func (s *Set) carryOver(old, new *jail) *jail {
 		kept = old.stillCounting(new)
 		old.forgetAll()
 	}
-	s.remark(old, func() { old.cfg, old.rank, old.ignore = new.cfg, new.rank, new.ignore })
+	old.remark(func() { old.cfg, old.rank, old.ignore = new.cfg, new.rank, new.ignore })
 	if old.cfg.Factor == 1 {
 		old.past = history{}
 	}
@@ -143,7 +143,7 @@ func (j *jail) stillCounting(n *jail) []kept {
 	for k, lines := range j.cold.all() {
 		keep(k.prefix(), lines, nil, false)
 	}
-	for id := range j.order.all(j.hosts) {
+	for id := range j.order.all(&j.hosts) {
 		x := j.hosts.get(id)
 		keep(x.prefix(), slices.Collect(j.hosts.lines(x)), j.hosts.sampleOf(x), x.held())
 	}

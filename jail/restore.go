@@ -199,7 +199,7 @@ func (d *restorer) host(j *jail, samePrefix bool, rules []uint16) {
 	if d.err != nil || j == nil || len(lines) == 0 || p.Addr().Is6() && !samePrefix {
 		return
 	}
-	if len(sample) > MaxEvidencePeers || j.hosts.find(j, p) != 0 {
+	if len(sample) > MaxEvidencePeers || j.hosts.find(p) != 0 {
 		d.fail()
 		return
 	}
@@ -218,7 +218,7 @@ func (j *jail) readmit(p netip.Prefix, lines []entry, sample []string, held bool
 	for _, id := range sample {
 		j.hosts.keepPeer(x, hashPeer(id), id)
 	}
-	j.order.touch(j.hosts, id, j.level(x.sum))
+	j.order.touch(&j.hosts, id, j.level(x.sum))
 	if held && x.sum >= j.cfg.MaxRetry {
 		j.keepHeld(id)
 	}

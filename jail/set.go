@@ -33,8 +33,7 @@ type Set struct {
 	counts    SetCounts
 	// nextEnd is at or before the first end of a ban.
 	nextEnd instant
-	hosts   hosts
-	marks   slab[*ban] // see mark.go
+	seed    [2]uint64 // of the jails' hash tables
 	// next are events made ready, places theirs; both are used again.
 	next   [ahead]sighting
 	places []place
@@ -46,9 +45,8 @@ type Set struct {
 
 // route is one jail that counts a rule, and the rule's place in that jail.
 type route struct {
-	jail   *jail
-	rule   uint16
-	number uint16 // jail.number
+	jail *jail
+	rule uint16
 }
 
 // New makes a Set. Its error joins every Problem of every jail.
@@ -56,15 +54,13 @@ func New(jails []Config, opts Options) (*Set, error) {
 	if err := validateAll(jails); err != nil {
 		return nil, err
 	}
-	s := &Set{}
-	s.hosts.seed = [2]uint64{rand.Uint64(), rand.Uint64()}
-	s.hosts.init()
+	s := &Set{seed: [2]uint64{rand.Uint64(), rand.Uint64()}}
 	var err error
-	if s.manual, err = newJail(Config{Name: Manual}, len(jails), &s.hosts, manualNumber); err != nil {
+	if s.manual, err = newJail(Config{Name: Manual}, len(jails), s.seed); err != nil {
 		return nil, err
 	}
 	for i, c := range jails {
-		j, err := newJail(c, i, &s.hosts, s.freeNumber(nil))
+		j, err := newJail(c, i, s.seed)
 		if err != nil {
 			return nil, fmt.Errorf("jail %s: %w", c.Name, err)
 		}
@@ -79,19 +75,6 @@ func New(jails []Config, opts Options) (*Set, error) {
 
 // MaxJails bounds the jails of one Set.
 const MaxJails = 1000
-
-// manualNumber is that of the jail of bans by hand.
-const manualNumber = 1
-
-// freeNumber gives a number that no jail has, neither of the Set's nor of these.
-func (s *Set) freeNumber(others []*jail) uint16 {
-	n := uint16(manualNumber + 1)
-	has := func(j *jail) bool { return j.number == n }
-	for slices.ContainsFunc(s.jails, has) || slices.ContainsFunc(others, has) {
-		n++
-	}
-	return n
-}
 
 func validateAll(jails []Config) error {
 	var errs []error
@@ -115,7 +98,7 @@ func (s *Set) route() {
 	for _, j := range s.jails {
 		for i, r := range j.cfg.Rules {
 			if slices.Index(j.cfg.Rules, r) == i {
-				s.routes[r] = ruled{r, append(s.routes[r].routes, route{j, uint16(i), j.number})}
+				s.routes[r] = ruled{r, append(s.routes[r].routes, route{j, uint16(i)})}
 			}
 		}
 	}
@@ -149,7 +132,6 @@ func (s *Set) Observe(ev parser.Event) []Decision {
 	var x sighting
 	s.places = s.places[:0]
 	s.prepare(&x, &ev)
-	s.locate(&x)
 	return s.observe(&x, &ev)
 }
 
@@ -162,6 +144,7 @@ func (s *Set) Advance(now time.Time) []Decision {
 	out := s.expire(toInstant(now))
 	for _, j := range s.jails {
 		s.sweep(j, sweepTick)
+		j.hosts.trim()
 	}
 	return out
 }

@@ -38,13 +38,15 @@ func (j *jail) setBack(by instant) {
 	}
 	j.order.least = 0
 	j.cold.moveTimes(move)
-	for id := range j.order.all(j.hosts) {
+	for id := range j.order.all(&j.hosts) {
 		j.hosts.moveTimes(j.hosts.get(id), move)
 	}
-	for _, b := range j.bans {
-		b.at, b.until = b.at.back(by), b.until.back(by)
-		b.At, b.Until = b.at.time(), b.until.time()
-	}
+	j.remark(func() {
+		for _, b := range j.bans {
+			b.at, b.until = b.at.back(by), b.until.back(by)
+			b.At, b.Until = b.at.time(), b.until.time()
+		}
+	})
 	for _, p := range j.past.heap {
 		p.forget = p.forget.back(by)
 	}

@@ -7,17 +7,14 @@ import (
 )
 
 // sighting is what an event means to every jail that counts its rule. None of
-// it depends on earlier events, but for where places say that hosts are.
+// it depends on earlier events.
 type sighting struct {
 	host      netip.Addr
 	key       key   // the whole address
 	line      entry // without its rule
 	protected bool
-	seen      uint32 // the host's bit among the hosts seen lately
 	// places are Set.places[from:to], one for each jail that counts the rule.
 	from, to int
-	// moves is Set.moves when the places were located.
-	moves uint64
 }
 
 // place is where one jail keeps the host of an event.
@@ -25,16 +22,13 @@ type place struct {
 	route
 	key  key
 	hash uint64
-	// id is where the host was when it was located, ban the mark of its ban, or
-	// 0; see locate.
-	id  hostID
-	ban uint32
-	// leaving is a host that warm expects to be cleared away.
-	leaving hostID
+	// id and line are where the host's chains began among the tracked hosts and
+	// the cold lines when warm looked.
+	id   hostID
+	line lineNo
 }
 
-// prepare makes an event ready, but for locating its places, which become the
-// last of s.places.
+// prepare makes an event ready; its places become the last of s.places.
 func (s *Set) prepare(x *sighting, ev *parser.Event) {
 	n := len(s.places)
 	x.from, x.to, x.protected = n, n, false
@@ -43,24 +37,37 @@ func (s *Set) prepare(x *sighting, ev *parser.Event) {
 	if len(routes) == 0 || !ev.Host.IsValid() {
 		return
 	}
-	x.host = ev.Host.Unmap().WithZone("")
+	x.host = ev.Host
+	if !x.host.Is4() {
+		x.host = x.host.Unmap().WithZone("")
+	}
 	if x.protected = s.protected.nets.Size() > 0 && s.protected.nets.Contains(x.host); x.protected {
 		return
 	}
 	x.key = keyOf(netip.PrefixFrom(x.host, x.host.BitLen()))
 	x.line = line(ev, x.line.at)
-	x.seen = guardBit(&x.key)
-	for i, r := range routes {
-		p := place{route: r}
+	for i := range routes {
+		p := s.addPlace()
+		p.route = routes[i]
 		if i > 0 && x.key.is4() {
 			p.key, p.hash = x.key, s.places[n].hash
-		} else {
-			p.key = s.placeKey(r.jail, x)
-			p.hash = p.key.hash(&s.hosts.seed)
+			continue
 		}
-		s.places = append(s.places, p)
+		p.key = s.placeKey(p.jail, x)
+		p.hash = p.key.hash(&s.seed)
 	}
 	x.to = len(s.places)
+}
+
+// addPlace gives a place after the last one; what it holds is old.
+func (s *Set) addPlace() *place {
+	n := len(s.places)
+	if n == cap(s.places) {
+		s.places = append(s.places, place{})
+	} else {
+		s.places = s.places[:n+1]
+	}
+	return &s.places[n]
 }
 
 // placeKey is hostPrefix of the sighting's host.
@@ -107,17 +114,13 @@ func (s *Set) observe(x *sighting, ev *parser.Event) []Decision {
 		s.counts.Unrouted++
 		return out
 	}
-	if x.moves != s.moves() {
-		s.locate(x)
-	}
 	// The jails judge a host that is banned by hand all the same.
 	if s.manual.odd > 0 {
-		out, _ := s.prefixes.table.Lookup(x.host)
-		if b := out.by(s.manual); b != nil {
+		if b, ok := s.banOn(x, s.manual, 0); ok {
 			s.manual.countBanned(b, x.line.at)
 		}
 	}
-	s.seen.add(x.seen, s.clock)
+	s.seen.add(guardBit(&x.key), s.clock)
 	for i := x.from; i < x.to; i++ {
 		if d := s.judge(x, &s.places[i], ev); d != nil {
 			out = append(out, d...)
@@ -140,7 +143,7 @@ func (s *Set) ObserveAll(events []parser.Event) []Decision {
 		for i := range n {
 			s.prepare(&s.next[i], &events[i])
 		}
-		s.warm(s.next[:n])
+		s.warm()
 		for i := range n {
 			if d := s.observe(&s.next[i], &events[i]); d != nil {
 				out = append(out, d...)

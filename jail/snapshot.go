@@ -80,7 +80,7 @@ func (e *encoder) jail(j *jail, clock instant, evidence bool, pause func()) {
 		e.strings(nil)
 		one()
 	}
-	for id := range j.order.all(j.hosts) {
+	for id := range j.order.all(&j.hosts) {
 		x := j.hosts.get(id)
 		e.host(x.prefix(), x.held(), slices.Collect(j.hosts.lines(x)), clock)
 		e.strings(j.hosts.sampleOf(x))

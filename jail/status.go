@@ -68,7 +68,7 @@ func (j *jail) describe(st *HostStatus, start instant) {
 // window gives the lines of a host, and what else is known of it if it is
 // tracked.
 func (j *jail) window(p netip.Prefix) ([]entry, *host) {
-	if id := j.hosts.find(j, p); id != 0 {
+	if id := j.hosts.find(p); id != 0 {
 		x := j.hosts.get(id)
 		return slices.Collect(j.hosts.lines(x)), x
 	}

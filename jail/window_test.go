@@ -13,9 +13,9 @@ func TestWindowIsASortedList(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		h := &hosts{}
-		h.init()
+		h.init([2]uint64{})
 		first := entry{at: 1000, weight: 1}
-		x := h.get(h.insert(2, &key{lo: 1}, 1, first))
+		x := h.get(h.insert(&key{lo: 1}, 1, first))
 		want := []entry{first}
 		clock, back := 1000, 1+r.IntN(40)
 		for n := range 200 {
