@@ -1,25 +1,32 @@
 package jail
 
-// buckets are where the chains of a hash table begin. They grow by one at a
-// time (linear hashing), so that no single event pays for the growth of the
-// table.
-type buckets[T ~uint32] struct {
-	chunks []*[bucketChunk]T
+// bucket is where two chains of a jail's hash table begin: that of its tracked
+// hosts and that of its cold lines.
+type bucket struct {
+	id   hostID
+	line lineNo
+}
+
+// buckets grow by one at a time (linear hashing), so that no single event pays
+// for the growth of the table.
+type buckets struct {
+	chunks []*[bucketChunk]bucket
 	n      uint64 // in use
 	pow    uint64 // the largest power of two that is at most n
+	count  uint64 // of what is in all chains
 }
 
 const (
-	bucketBits  = 10
+	bucketBits  = 9
 	bucketChunk = 1 << bucketBits
 )
 
-func newBuckets[T ~uint32]() buckets[T] {
-	return buckets[T]{chunks: []*[bucketChunk]T{new([bucketChunk]T)}, n: 1, pow: 1}
+func newBuckets() *buckets {
+	return &buckets{chunks: []*[bucketChunk]bucket{new([bucketChunk]bucket)}, n: 1, pow: 1}
 }
 
-// of is where a hash's chain starts.
-func (b *buckets[T]) of(hash uint64) *T {
+// of is the bucket of a hash.
+func (b *buckets) of(hash uint64) *bucket {
 	i := hash & (2*b.pow - 1)
 	if i >= b.n {
 		i &= b.pow - 1
@@ -27,27 +34,20 @@ func (b *buckets[T]) of(hash uint64) *T {
 	return b.at(i)
 }
 
-func (b *buckets[T]) at(i uint64) *T { return &b.chunks[i>>bucketBits][i&(bucketChunk-1)] }
+func (b *buckets) at(i uint64) *bucket { return &b.chunks[i>>bucketBits][i&(bucketChunk-1)] }
 
-// splits gives the bucket whose chain is to be shared out when n more than one
-// buckets have been added.
-func (b *buckets[T]) splits(n uint64) *T {
-	n += b.n
-	pow := b.pow
-	if n >= 2*pow {
-		pow *= 2
-	}
-	return b.at(n - pow)
-}
+// full tells that a bucket more is wanted.
+func (b *buckets) full() bool { return b.count > b.n }
 
-// grow adds a bucket and gives the one whose chain is to be shared out.
-func (b *buckets[T]) grow() *T {
-	from := b.splits(0)
+// grow adds a bucket, to which the chains of another one are to give their
+// share.
+func (b *buckets) grow() (from, to *bucket) {
 	if int(b.n>>bucketBits) == len(b.chunks) {
-		b.chunks = append(b.chunks, new([bucketChunk]T))
+		b.chunks = append(b.chunks, new([bucketChunk]bucket))
 	}
+	from, to = b.at(b.n-b.pow), b.at(b.n)
 	if b.n++; b.n == 2*b.pow {
 		b.pow = b.n
 	}
-	return from
+	return from, to
 }

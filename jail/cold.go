@@ -46,17 +46,16 @@ const (
 // and can be thrown away without being looked for.
 type cold struct {
 	seed  [2]uint64
-	index buckets[lineNo]
+	index *buckets
 	// chunks hold the lines from tail up to head; base is the number of the
 	// first place in them.
 	chunks           []*[coldChunk]coldLine
 	base, tail, head lineNo
-	lines, hosts     int    // without what is gone
-	looked           lineNo // how many of the oldest lines warm has looked at
+	lines, hosts     int // without what is gone
 }
 
-func newCold(seed [2]uint64) cold {
-	return cold{seed: seed, index: newBuckets[lineNo](), base: 1, tail: 1, head: 1}
+func newCold(seed [2]uint64, index *buckets) cold {
+	return cold{seed: seed, index: index, base: 1, tail: 1, head: 1}
 }
 
 // places is how many lines are in the row, with what is gone.
@@ -74,15 +73,14 @@ func (c *cold) at(no lineNo) *coldLine {
 type coldWindow struct {
 	lines    int
 	failures int64
-	newest   lineNo
+	newest   *coldLine
 }
 
 // window throws away those of a host's lines that are older than start, and says
-// what is left.
-func (c *cold) window(k *key, hash uint64, start instant) coldWindow {
-	var w coldWindow
+// what is left; b is the host's bucket.
+func (c *cold) window(b *bucket, k *key, start instant) (w coldWindow) {
 	dropped := false
-	link := c.index.of(hash)
+	link := &b.line
 	for no := *link; c.has(no); no = *link {
 		l := c.at(no)
 		if l.is(k) {
@@ -91,8 +89,8 @@ func (c *cold) window(k *key, hash uint64, start instant) coldWindow {
 				c.lines--
 				continue
 			}
-			if w.lines == 0 {
-				w.newest = no
+			if w.newest == nil {
+				w.newest = l
 			}
 			w.lines++
 			w.failures += int64(l.weight)
@@ -101,59 +99,56 @@ func (c *cold) window(k *key, hash uint64, start instant) coldWindow {
 	}
 	switch {
 	case !dropped:
-	case w.lines == 0:
+	case w.newest == nil:
 		c.hosts--
 	default:
-		c.at(w.newest).later = false
+		w.newest.later = false
 	}
 	return w
 }
 
-// push adds a line of the host of which w is the window.
-func (c *cold) push(k *key, hash uint64, e entry, w coldWindow) {
+// push adds a line of the host of which b is the bucket and newest the newest
+// line in the row, nil if there is none.
+func (c *cold) push(b *bucket, k *key, e entry, newest *coldLine) {
 	if c.head == 0 {
 		*c.place() = coldLine{gone: true} // no line has the number that stands for none
 	}
 	no := c.head
 	l := c.place()
-	b := c.index.of(hash)
-	*l = coldLine{hi: k.hi, lo: k.lo, bits: k.bits, entry: e, prev: *b}
-	*b = no
-	if w.lines > 0 {
-		c.at(w.newest).later = true
+	l.hi, l.lo, l.bits, l.entry, l.prev, l.later, l.gone = k.hi, k.lo, k.bits, e, b.line, false, false
+	b.line = no
+	if newest != nil {
+		newest.later = true
 	} else {
 		c.hosts++
 	}
 	c.lines++
-	if uint64(c.places()) > c.index.n {
-		c.split()
-	}
 }
 
-// place is the place of number head, which moves on.
+// place is the place of number head, which moves on; what it holds is old.
 func (c *cold) place() *coldLine {
 	if int((c.head-c.base)>>coldBits) == len(c.chunks) {
 		c.chunks = append(c.chunks, new([coldChunk]coldLine))
 	}
 	c.head++
+	c.index.count++
 	return c.at(c.head - 1)
 }
 
-// split adds a bucket and gives it its share of the chain it splits from.
-func (c *cold) split() {
-	from := c.index.grow()
-	no := *from
-	*from = 0
-	to := [2]*lineNo{from, c.index.at(c.index.n - 1)}
+// share gives a new bucket its share of another one's lines.
+func (c *cold) share(from, to *bucket) {
+	no := from.line
+	from.line = 0
+	stay, move := &from.line, &to.line
 	for c.has(no) {
 		l := c.at(no)
 		k := l.key()
-		i := 0
-		if c.index.of(k.hash(&c.seed)) != from {
-			i = 1
+		link := &stay
+		if c.index.of(k.hash(&c.seed)) == to {
+			link = &move
 		}
-		*to[i] = no
-		to[i] = &l.prev
+		**link = no
+		*link = &l.prev
 		no, l.prev = l.prev, 0
 	}
 }
@@ -163,24 +158,21 @@ func (c *cold) pop() {
 	l := c.at(c.tail)
 	if !l.gone {
 		k := l.key()
-		if b := c.index.of(k.hash(&c.seed)); *b == c.tail {
-			*b = 0
+		if b := c.index.of(k.hash(&c.seed)); b.line == c.tail {
+			b.line = 0
 		}
 		if c.lines--; !l.later {
 			c.hosts--
 		}
 	}
-	c.tail++
-	switch {
-	case c.tail == c.head && len(c.index.chunks) > 1:
-		*c = newCold(c.seed) // gives the memory of the last flood back
-	case c.tail-c.base == coldChunk:
+	c.index.count--
+	if c.tail++; c.tail-c.base == coldChunk {
 		first := c.chunks[0]
 		n := copy(c.chunks, c.chunks[1:])
 		c.chunks[n] = nil
 		c.chunks = c.chunks[:n]
-		if need := int((c.head - c.tail) >> coldBits); n <= need+1 {
-			c.chunks = append(c.chunks, first) // which is used next
+		if full := int((c.head - c.tail) >> coldBits); n <= full+1 {
+			c.chunks = append(c.chunks, first) // to be used again
 		}
 		c.base = c.tail
 	}
@@ -198,7 +190,7 @@ func (c *cold) leaves(start instant) bool {
 // of gives a host's lines in order of time, nil when it is not cold.
 func (c *cold) of(k *key, hash uint64) []entry {
 	var lines []entry
-	for no := *c.index.of(hash); c.has(no); no = c.at(no).prev {
+	for no := c.index.of(hash).line; c.has(no); no = c.at(no).prev {
 		if l := c.at(no); l.is(k) {
 			lines = append(lines, l.entry)
 		}
@@ -211,7 +203,7 @@ func (c *cold) of(k *key, hash uint64) []entry {
 // take gives a host's lines in order of time; it is cold no more.
 func (c *cold) take(k *key, hash uint64) []entry {
 	lines := c.of(k, hash)
-	c.window(k, hash, never)
+	c.window(c.index.of(hash), k, never)
 	return lines
 }
 

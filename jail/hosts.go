@@ -72,25 +72,15 @@ type hosts struct {
 	chunks []*[hostChunk]host
 	used   hostID // places handed out so far, counting the unused place 0
 	free   hostID // places given back, by chain
-	count  int
-
-	index buckets[hostID]
+	index  *buckets
 
 	turn    uint32 // the last turn given
 	blocks  slab[block]
 	samples slab[sample]
 }
 
-// init makes an empty table of h, and gives its memory back.
-func (h *hosts) init(seed [2]uint64) {
-	*h = hosts{seed: seed, used: 1, index: newBuckets[hostID](), turn: h.turn}
-}
-
-// trim gives the memory of the last flood back when nothing is left of it.
-func (h *hosts) trim() {
-	if h.count == 0 && len(h.chunks) > 1 {
-		h.init(h.seed)
-	}
+func newHosts(seed [2]uint64, index *buckets) hosts {
+	return hosts{seed: seed, used: 1, index: index}
 }
 
 func (h *hosts) get(id hostID) *host { return &h.chunks[id>>hostBits][id&(hostChunk-1)] }
@@ -147,15 +137,15 @@ func (x *host) prefix() netip.Prefix {
 // find gives 0 when the host is not tracked.
 func (h *hosts) find(p netip.Prefix) hostID {
 	k := keyOf(p)
-	if id := h.lookup(&k, k.hash(&h.seed)); id != 0 && !h.get(id).banned {
+	if id := h.along(h.index.of(k.hash(&h.seed)).id, &k); id != 0 && !h.get(id).banned {
 		return id
 	}
 	return 0
 }
 
-// lookup gives 0 when the host is not in the table.
-func (h *hosts) lookup(k *key, hash uint64) hostID {
-	id := *h.index.of(hash)
+// along looks for a host from one place of its chain on, and gives 0 when it is
+// not in the table.
+func (h *hosts) along(id hostID, k *key) hostID {
 	for id != 0 {
 		x := h.get(id)
 		if x.is(k) {
@@ -184,23 +174,20 @@ func (h *hosts) insert(k *key, hash uint64, first entry) hostID {
 	*x = host{hi: k.hi, lo: k.lo, bits: k.bits, sum: int64(first.weight)}
 	x.setFirst(first)
 	b := h.index.of(hash)
-	x.chain, *b = *b, id
-	if h.count++; uint64(h.count) > h.index.n {
-		h.split()
-	}
+	x.chain, b.id = b.id, id
+	h.index.count++
 	return id
 }
 
-// split adds one bucket and gives it its share of the chain it splits from.
-func (h *hosts) split() {
-	from := h.index.grow()
-	id := *from
-	*from = 0
+// share gives a new bucket its share of another one's hosts.
+func (h *hosts) share(from *bucket) {
+	id := from.id
+	from.id = 0
 	for id != 0 {
 		x := h.get(id)
 		next := x.chain
 		b := h.index.of(x.key().hash(&h.seed))
-		x.chain, *b = *b, id
+		x.chain, b.id = b.id, id
 		id = next
 	}
 }
@@ -209,7 +196,7 @@ func (h *hosts) split() {
 // it had.
 func (h *hosts) remove(id hostID) int {
 	x := h.get(id)
-	link := h.index.of(x.key().hash(&h.seed))
+	link := &h.index.of(x.key().hash(&h.seed)).id
 	for *link != id {
 		link = &h.get(*link).chain
 	}
@@ -221,6 +208,6 @@ func (h *hosts) remove(id hostID) int {
 	}
 	*x = host{chain: h.free}
 	h.free = id
-	h.count--
+	h.index.count--
 	return lines
 }

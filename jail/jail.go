@@ -13,6 +13,7 @@ type jail struct {
 	cfg          Config
 	rank         int // place in the configuration
 	ignore       *ignoreSet
+	index        *buckets // of hosts and cold
 	hosts        hosts
 	tracked      int // hosts
 	lines        int // in their windows
@@ -35,8 +36,7 @@ func newJail(cfg Config, rank int, seed [2]uint64) (*jail, error) {
 	}
 	j := &jail{cfg: cfg.withDefaults(), rank: rank, ignore: ignore}
 	j.order.init()
-	j.hosts.init(seed)
-	j.cold = newCold(seed)
+	j.empty(seed)
 	return j, nil
 }
 
@@ -60,7 +60,7 @@ func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
 		j.counts.Late++
 		return nil
 	}
-	id := j.hosts.lookup(&p.key, p.hash)
+	id := j.hosts.along(j.index.of(p.hash).id, &p.key)
 	if b, ok := s.banOn(x, j, id); ok {
 		j.countBanned(b, x.line.at)
 		return nil
@@ -108,7 +108,7 @@ func (s *Set) record(p *place, id hostID, line entry, peer string) hostID {
 	j := p.jail
 	start := s.start(j)
 	if id == 0 {
-		if j.staysCold(&p.key, p.hash, line, start) {
+		if j.staysCold(p, line, start) {
 			return 0
 		}
 		id = j.warm(&p.key, p.hash)
@@ -136,15 +136,17 @@ func (s *Set) record(p *place, id hostID, line entry, peer string) hostID {
 // staysCold counts a line of a host that is not tracked, unless the host is to
 // be tracked now. A jail that asks about peers tracks all its hosts: it counts
 // their peers from the first line on.
-func (j *jail) staysCold(k *key, hash uint64, line entry, start instant) bool {
+func (j *jail) staysCold(p *place, line entry, start instant) bool {
 	if j.countsPeers() {
 		return false
 	}
-	w := j.cold.window(k, hash, start)
+	b := j.index.of(p.hash)
+	w := j.cold.window(b, &p.key, start)
 	if w.lines == coldLines || (w.failures+int64(line.weight))*levels >= j.cfg.MaxRetry {
 		return false
 	}
-	j.cold.push(k, hash, line, w)
+	j.cold.push(b, &p.key, line, w.newest)
+	j.grow()
 	return true
 }
 
@@ -164,6 +166,7 @@ func (j *jail) warm(k *key, hash uint64) hostID {
 // track begins a host's window.
 func (j *jail) track(k *key, hash uint64, first entry) hostID {
 	id := j.hosts.insert(k, hash, first)
+	j.grow()
 	j.tracked++
 	j.lines++
 	if j.countsPeers() {
@@ -285,9 +288,35 @@ func (j *jail) forgetHost(p netip.Prefix) {
 
 // forgetAll drops every host.
 func (j *jail) forgetAll() {
-	j.cold = newCold(j.hosts.seed)
 	for id := j.order.first(&j.hosts); id != 0; id = j.order.first(&j.hosts) {
 		j.forget(id)
+	}
+	for j.cold.places() > 0 {
+		j.cold.pop()
+	}
+}
+
+// empty makes empty tables for a jail that knows no host, and gives the memory
+// of the ones it had back.
+func (j *jail) empty(seed [2]uint64) {
+	j.index = newBuckets()
+	j.hosts = newHosts(seed, j.index)
+	j.cold = newCold(seed, j.index)
+}
+
+// trim gives the memory of the last flood back when nothing is left of it.
+func (j *jail) trim() {
+	if j.index.count == 0 && j.index.n > bucketChunk {
+		j.empty(j.hosts.seed)
+	}
+}
+
+// grow adds a bucket if one is wanted.
+func (j *jail) grow() {
+	if j.index.full() {
+		from, to := j.index.grow()
+		j.hosts.share(from)
+		j.cold.share(from, to)
 	}
 }
 

@@ -29,6 +29,7 @@ func (j *jail) putMark(b *ban) {
 	j.forgetHost(b.Prefix)
 	k := keyOf(b.Prefix)
 	j.hosts.get(j.hosts.insert(&k, k.hash(&j.hosts.seed), entry{at: b.at})).banned = true
+	j.grow()
 }
 
 func (j *jail) dropMark(b *ban) {
@@ -37,7 +38,7 @@ func (j *jail) dropMark(b *ban) {
 		return
 	}
 	k := keyOf(b.Prefix)
-	j.hosts.remove(j.hosts.lookup(&k, k.hash(&j.hosts.seed)))
+	j.hosts.remove(j.hosts.along(j.index.of(k.hash(&j.hosts.seed)).id, &k))
 }
 
 // remark puts the marks of a jail anew, whose bans are changed.

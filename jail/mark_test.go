@@ -45,7 +45,7 @@ func TestEventsFindTheBansOnTheirHost(t *testing.T) {
 					p := &s.places[i]
 					out, _ := s.prefixes.table.Lookup(host)
 					want := out.by(p.jail)
-					found, got := s.banOn(&x, p.jail, p.jail.hosts.lookup(&p.key, p.hash))
+					found, got := s.banOn(&x, p.jail, p.jail.hosts.along(p.jail.index.of(p.hash).id, &p.key))
 					if got != (want != nil) || got && (found.since != want.at || found.host != keyOf(want.Prefix)) {
 						t.Fatalf("seed %d: %s finds %v %v for %v, want %v", seed, p.jail.cfg.Name, got, found, host, want)
 					} else if want != nil {

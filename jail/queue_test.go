@@ -11,8 +11,8 @@ import (
 func TestOrderIsListsByLastTouch(t *testing.T) {
 	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		h, o := &hosts{}, &order{}
-		h.init([2]uint64{})
+		table := newHosts([2]uint64{}, newBuckets())
+		h, o := &table, &order{}
 		o.init()
 		var want [levels][]hostID
 		drop := func(id hostID) {

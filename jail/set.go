@@ -144,7 +144,7 @@ func (s *Set) Advance(now time.Time) []Decision {
 	out := s.expire(toInstant(now))
 	for _, j := range s.jails {
 		s.sweep(j, sweepTick)
-		j.hosts.trim()
+		j.trim()
 	}
 	return out
 }

@@ -22,10 +22,9 @@ type place struct {
 	route
 	key  key
 	hash uint64
-	// id and line are where the host's chains began among the tracked hosts and
-	// the cold lines when warm looked.
-	id   hostID
-	line lineNo
+	// first and more are where warm goes on.
+	first bucket
+	more  blockID
 }
 
 // prepare makes an event ready; its places become the last of s.places.

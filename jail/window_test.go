@@ -12,8 +12,8 @@ import (
 func TestWindowIsASortedList(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		h := &hosts{}
-		h.init([2]uint64{})
+		table := newHosts([2]uint64{}, newBuckets())
+		h := &table
 		first := entry{at: 1000, weight: 1}
 		x := h.get(h.insert(&key{lo: 1}, 1, first))
 		want := []entry{first}
