@@ -1,7 +1,6 @@
 package jail
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 )
@@ -66,7 +65,7 @@ func (s *Set) allows(j *jail, b *ban) bool {
 	if g.inMinute >= c.Rate {
 		return false
 	}
-	host := keyOf(netip.PrefixFrom(b.Host, b.Host.BitLen()))
+	host := addrKey(b.Host)
 	bit := guardBit(&host)
 	n := g.banned.countWith(bit, s.clock)
 	if c.Share < 1 && n > float64(c.Least) && n > c.Share*s.seen.count(s.clock) {

@@ -94,8 +94,19 @@ type key struct {
 }
 
 func keyOf(p netip.Prefix) key {
-	b := p.Addr().As16()
-	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), uint8(p.Bits())}
+	k := addrKey(p.Addr())
+	k.bits = uint8(p.Bits())
+	return k
+}
+
+// addrKey is the key of a whole address.
+func addrKey(a netip.Addr) key {
+	if a.Is4() {
+		b := a.As4()
+		return key{0, 0xffff<<32 | uint64(binary.BigEndian.Uint32(b[:])), 32}
+	}
+	b := a.As16()
+	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), uint8(a.BitLen())}
 }
 
 func (k *key) is4() bool { return k.hi == 0 && k.lo>>32 == 0xffff }

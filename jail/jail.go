@@ -49,6 +49,7 @@ func (s *Set) start(j *jail) instant { return s.clock - instant(j.cfg.FindTime) 
 // judge counts one event in one jail.
 func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
 	j := p.jail
+	start := s.start(j)
 	switch {
 	case j.ignore.nets.Size() > 0 && j.ignore.nets.Contains(x.host):
 		j.counts.Ignored++
@@ -56,28 +57,31 @@ func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
 	case len(j.ignore.peers) > 0 && ev.Peer != "" && j.ignore.peers[ev.Peer]:
 		j.counts.Trusted++
 		return nil
-	case x.line.at < s.start(j):
+	case x.line.at < start:
 		j.counts.Late++
 		return nil
 	}
-	id := j.hosts.along(j.index.of(p.hash).id, &p.key)
-	if b, ok := s.banOn(x, j, id); ok {
-		j.countBanned(b, x.line.at)
-		return nil
+	bucket := j.index.of(p.hash)
+	id := j.hosts.along(bucket.id, &p.key)
+	if id != 0 || j.odd > 0 {
+		if b, ok := s.banOn(x, j, id); ok {
+			j.countBanned(b, x.line.at)
+			return nil
+		}
 	}
 	j.counts.Events++
 	line := x.line
 	line.rule = p.rule
-	id = s.record(p, id, line, ev.Peer)
 	var out []Decision
-	if id == 0 {
-		// A cold host is far from a ban.
-	} else if failures, ok := j.guilty(id); ok {
-		out = s.sentence(j, id, x.host, failures, ev)
-	} else {
-		j.release(id)
+	if id != 0 || !j.staysCold(bucket, &p.key, line, start) {
+		id = j.record(p, id, line, ev.Peer, start)
+		if failures, ok := j.guilty(id); ok {
+			out = s.sentence(j, id, x.host, failures, ev)
+		} else {
+			j.release(id)
+		}
 	}
-	s.bound(j)
+	s.bound(j, start)
 	return out
 }
 
@@ -102,15 +106,10 @@ func (s *Set) hostPrefix(j *jail, host netip.Addr) netip.Prefix {
 }
 
 // record puts a line into its host's window, brings the window up to the clock
-// and makes the host the last one seen. id is the host in the table, or 0. It gives
-// 0 for a host that is cold.
-func (s *Set) record(p *place, id hostID, line entry, peer string) hostID {
-	j := p.jail
-	start := s.start(j)
+// and makes the host the last one seen. id is the host, 0 if it is not tracked
+// yet.
+func (j *jail) record(p *place, id hostID, line entry, peer string, start instant) hostID {
 	if id == 0 {
-		if j.staysCold(p, line, start) {
-			return 0
-		}
 		id = j.warm(&p.key, p.hash)
 	}
 	if id == 0 {
@@ -136,16 +135,15 @@ func (s *Set) record(p *place, id hostID, line entry, peer string) hostID {
 // staysCold counts a line of a host that is not tracked, unless the host is to
 // be tracked now. A jail that asks about peers tracks all its hosts: it counts
 // their peers from the first line on.
-func (j *jail) staysCold(p *place, line entry, start instant) bool {
+func (j *jail) staysCold(b *bucket, k *key, line entry, start instant) bool {
 	if j.countsPeers() {
 		return false
 	}
-	b := j.index.of(p.hash)
-	w := j.cold.window(b, &p.key, start)
+	w := j.cold.window(b, k, start)
 	if w.lines == coldLines || (w.failures+int64(line.weight))*levels >= j.cfg.MaxRetry {
 		return false
 	}
-	j.cold.push(b, &p.key, line, w.newest)
+	j.cold.push(b, k, line, w.newest)
 	j.grow()
 	return true
 }
@@ -326,8 +324,10 @@ func (j *jail) grow() {
 const sweepEach = 2
 
 // bound clears idle hosts away and keeps the table within its bounds.
-func (s *Set) bound(j *jail) {
-	s.sweep(j, sweepEach)
+func (s *Set) bound(j *jail, start instant) {
+	if j.cold.leaves(start) || j.order.least < start {
+		j.sweep(start, sweepEach)
+	}
 	for j.known() > j.cfg.MaxHosts || j.remembered() > j.cfg.MaxEvents {
 		j.evict()
 	}
@@ -364,8 +364,8 @@ func (j *jail) evictCold() {
 }
 
 // sweep clears away up to n hosts whose last line has left the window.
-func (s *Set) sweep(j *jail, n int) {
-	start, o := s.start(j), &j.order
+func (j *jail) sweep(start instant, n int) {
+	o := &j.order
 	for i := 0; i < n && j.cold.leaves(start); i++ {
 		j.cold.pop()
 	}

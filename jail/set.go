@@ -143,7 +143,7 @@ const sweepTick = 10_000
 func (s *Set) Advance(now time.Time) []Decision {
 	out := s.expire(toInstant(now))
 	for _, j := range s.jails {
-		s.sweep(j, sweepTick)
+		j.sweep(s.start(j), sweepTick)
 		j.trim()
 	}
 	return out

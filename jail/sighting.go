@@ -43,7 +43,7 @@ func (s *Set) prepare(x *sighting, ev *parser.Event) {
 	if x.protected = s.protected.nets.Size() > 0 && s.protected.nets.Contains(x.host); x.protected {
 		return
 	}
-	x.key = keyOf(netip.PrefixFrom(x.host, x.host.BitLen()))
+	x.key = addrKey(x.host)
 	x.line = line(ev, x.line.at)
 	for i := range routes {
 		p := s.addPlace()
@@ -104,7 +104,10 @@ func (s *Set) routesOf(rule string) []route {
 
 // observe counts an event that is ready.
 func (s *Set) observe(x *sighting, ev *parser.Event) []Decision {
-	out := s.expire(x.line.at)
+	var out []Decision
+	if s.clock = max(s.clock, x.line.at); s.clock >= s.nextEnd {
+		out = s.expire(s.clock)
+	}
 	switch {
 	case x.protected:
 		s.counts.Protected++

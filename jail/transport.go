@@ -12,6 +12,7 @@ var transports = [...]string{
 const (
 	otherTransport = 1
 	firstTCP       = 2
+	tcpWS          = 3
 	firstUDP       = 6
 	quicV1         = 8
 )
@@ -24,9 +25,11 @@ func parseTransport(s string) (port uint16, transport uint8) {
 	if len(s) < proto || s[:proto] != "/ip4/" && s[:proto] != "/ip6/" {
 		return 0, 0
 	}
-	s = s[proto:]
-	i := strings.IndexByte(s, '/')
-	if i < 0 || len(s) < i+len("/tcp/") {
+	i := proto
+	for i < len(s) && s[i] != '/' {
+		i++
+	}
+	if len(s) < i+len("/tcp/") {
 		return 0, 0
 	}
 	kind := s[i : i+len("/tcp/")]
@@ -44,16 +47,12 @@ func parseTransport(s string) (port uint16, transport uint8) {
 
 // parsePort reads "4001" and gives what comes after it.
 func parsePort(s string) (port uint16, rest string) {
-	n, i := 0, 0
-	for i < len(s) && s[i] != '/' {
-		if s[i] < '0' || s[i] > '9' || n > 0xffff {
+	n, i := uint(0), 0
+	for ; i < len(s) && s[i] != '/'; i++ {
+		d := uint(s[i] - '0')
+		if n = n*10 + d; d > 9 || n > 0xffff {
 			return 0, ""
 		}
-		n = n*10 + int(s[i]-'0')
-		i++
-	}
-	if n > 0xffff {
-		return 0, ""
 	}
 	return uint16(n), s[i:]
 }
@@ -66,6 +65,8 @@ func transportIndex(rest string, from, to int) uint8 {
 		return uint8(from)
 	case rest == "/quic-v1" && from == firstUDP:
 		return quicV1
+	case rest == "/ws" && from == firstTCP:
+		return tcpWS
 	}
 	for i := from; i < to; i++ {
 		after, ok := strings.CutPrefix(rest, transports[i][len("tcp"):])
