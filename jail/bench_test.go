@@ -20,6 +20,8 @@ const (
 	benchAddr = "/ip4/203.0.113.66/udp/44788/quic-v1"
 )
 
+var _, benchWay = parser.TransportOf(benchAddr)
+
 // benchJail never bans in the benchmarks that don't say so.
 func benchJail() Config {
 	return Config{Name: "j", Rules: []string{"r"}, FindTime: time.Hour, MaxRetry: 1 << 40, BanTime: 10 * time.Minute, Guard: Guard{Off: true}}
@@ -31,7 +33,7 @@ func hostN(n uint32) netip.Addr {
 }
 
 func benchEvent(at time.Time, host netip.Addr) parser.Event {
-	return parser.Event{Time: at, Rule: "r", Host: host, Addr: benchAddr, Peer: benchPeer, Weight: 100}
+	return parser.Event{Time: at, Rule: "r", Host: host, Addr: benchAddr, Port: 44788, Transport: benchWay, Peer: benchPeer, Weight: 100}
 }
 
 func perSecond(b *testing.B) {

@@ -12,13 +12,12 @@ import (
 
 // line makes what is kept of an event, but for its rule.
 func line(ev *parser.Event, at instant) entry {
-	port, transport := parseTransport(ev.Addr)
 	return entry{
 		at:        at,
 		weight:    uint32(max(1, min(ev.Weight, MaxWeight))),
 		peer:      hashPeer(ev.Peer),
-		port:      port,
-		transport: transport,
+		port:      ev.Port,
+		transport: uint8(ev.Transport),
 	}
 }
 
@@ -41,7 +40,7 @@ func (j *jail) evidence(lines []entry, sample []string, ev *parser.Event) Eviden
 		Last:  lines[len(lines)-1].at.time(),
 	}
 	var peers []uint32
-	ways := uint(0) // a bit for each of transports
+	ways := uint(0) // a bit for each of parser.Transports
 	for _, l := range slices.Backward(lines) {
 		e.Rules[j.cfg.Rules[l.rule]]++
 		if l.peer != 0 {
@@ -56,9 +55,9 @@ func (j *jail) evidence(lines []entry, sample []string, ev *parser.Event) Eviden
 	peers = slices.Compact(peers)
 	e.PeerCount = len(peers)
 	slices.Sort(e.Ports)
-	for i := 1; i < len(transports); i++ {
+	for i := 1; i < len(parser.Transports); i++ {
 		if ways&(1<<i) != 0 {
-			e.Transports = append(e.Transports, transports[i])
+			e.Transports = append(e.Transports, parser.Transports[i])
 		}
 	}
 	slices.Sort(e.Transports)

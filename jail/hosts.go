@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+
+	"github.com/p2pban/p2pban/parser"
 )
 
 // hostID is a host's place in the table; 0 is none.
@@ -38,7 +40,7 @@ const (
 )
 
 // All transports fit beside level and held.
-var _ [1<<(8-transportShift) - len(transports)]struct{}
+var _ [1<<(8-transportShift) - len(parser.Transports)]struct{}
 
 func (h *host) level() uint8     { return h.state & stateLevel }
 func (h *host) setLevel(l uint8) { h.state = h.state&^stateLevel | l }

@@ -56,7 +56,7 @@ func events(to []parser.Event, from []mixed, i int) {
 		m := &from[i+k]
 		to[k] = parser.Event{
 			Time: t0.Add(time.Duration(i+k) * 20 * time.Millisecond), Rule: "go-libp2p/handshake",
-			Host: m.host, Addr: benchAddr, Weight: 100,
+			Host: m.host, Addr: benchAddr, Port: 44788, Transport: benchWay, Weight: 100,
 		}
 		if m.peer != noPeer {
 			to[k].Rule, to[k].Peer = "go-libp2p/connection", mixPeers[m.peer]

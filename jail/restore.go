@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/p2pban/p2pban/parser"
 )
 
 // Restored is what a snapshot brought back.
@@ -120,9 +122,9 @@ type restorer struct {
 
 func (d *restorer) readTransports() {
 	for _, name := range d.strings() {
-		i := slices.Index(transports[:], name)
+		i := slices.Index(parser.Transports[:], name)
 		if i < 0 {
-			i = int(otherTransport)
+			i = int(parser.OtherTransport)
 		}
 		d.transports = append(d.transports, uint8(i))
 	}

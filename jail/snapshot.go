@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/p2pban/p2pban/parser"
 )
 
 // A snapshot is snapshotMagic, the version, what follows here, and the CRC-32C
@@ -42,7 +44,7 @@ func (s *Set) snapshot(evidence bool, pause func()) []byte {
 	e.b = append(e.b, snapshotMagic...)
 	e.uint(snapshotVersion)
 	e.int(int64(s.clock))
-	e.strings(transports[:])
+	e.strings(parser.Transports[:])
 	e.distinct(&s.seen)
 	e.count(len(s.jails) + 1)
 	for _, j := range s.all() {

@@ -181,6 +181,7 @@ func (p *player) events(at time.Time, host string, args []string) ([]string, err
 			ev.Peer = value
 		case "addr":
 			ev.Addr = value
+			ev.Port, ev.Transport = parser.TransportOf(value)
 		case "line":
 			ev.Text = value
 		default:

@@ -10,7 +10,7 @@ type entry struct {
 	peer      uint32 // hash of the peer id, 0 when the line has none
 	rule      uint16 // index in the jail's rules
 	port      uint16 // 0 when unknown
-	transport uint8  // index in transports
+	transport uint8  // a parser.Transport
 }
 
 // A host's window is its lines in order of time, those of one instant in order

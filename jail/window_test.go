@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/p2pban/p2pban/parser"
 )
 
 // A window in blocks holds what a sorted list holds, whatever comes in which
@@ -29,7 +31,7 @@ func TestWindowIsASortedList(t *testing.T) {
 					want[i].at--
 				}
 			default:
-				e := entry{at: instant(clock - r.IntN(back)), weight: uint32(n), peer: uint32(n), rule: 3, port: uint16(n), transport: uint8(n % len(transports))}
+				e := entry{at: instant(clock - r.IntN(back)), weight: uint32(n), peer: uint32(n), rule: 3, port: uint16(n), transport: uint8(n % len(parser.Transports))}
 				h.add(x, e)
 				want = append(want, e)
 				slices.SortStableFunc(want, func(a, b entry) int { return cmp.Compare(a.at, b.at) })

@@ -40,6 +40,10 @@ type Event struct {
 	Host netip.Addr
 	// Addr is the multiaddr (or other form) Host was taken from.
 	Addr string
+	// Port is the peer's port and Transport the way it came, as Addr tells them;
+	// 0 where it does not.
+	Port      uint16
+	Transport Transport
 	// Peer is the authenticated peer id, empty when the line has none.
 	Peer string
 	// Weight is how many events the line stands for: its sample_rate, at least 1.

@@ -97,8 +97,9 @@ func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 	}
 	peer, _ := rec.Scoped(pat.peer.scope, pat.peer.key)
 	res.Reject, res.Detail = Accepted, ""
+	port, transport := TransportOf(addr)
 	res.Event = Event{
-		Time: rec.Time, Rule: r.Name, Host: host, Addr: addr, Peer: peer,
+		Time: rec.Time, Rule: r.Name, Host: host, Addr: addr, Port: port, Transport: transport, Peer: peer,
 		Weight: weight, Text: l.Text,
 	}
 }

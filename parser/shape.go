@@ -118,6 +118,7 @@ func (k *shapes) quick(p *Parser, text string, ev *Event) (Reject, bool) {
 		// One by one: a whole Event would be made elsewhere first, and copied.
 		ev.Time, ev.Rule, ev.Host = time.Unix(sec, nanos).UTC(), t.rule, addr.host
 		ev.Addr, ev.Peer, ev.Weight, ev.Text = body[:addr.len], peer, t.weight, text
+		ev.Port, ev.Transport = addr.port, addr.transport
 		return Accepted, true
 	}
 	return 0, false

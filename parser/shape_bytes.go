@@ -93,8 +93,10 @@ func secondsOf(s string) (sec, nanos int64, ok bool) {
 
 // placed is an address at the beginning of a text.
 type placed struct {
-	host netip.Addr
-	len  int // of the multiaddr in bytes, 0 if there is none
+	host      netip.Addr
+	port      uint16
+	transport Transport
+	len       int // of the multiaddr in bytes, 0 if there is none
 }
 
 // quickAddr reads the address that s begins with, which ends before a space.
@@ -104,15 +106,16 @@ func quickAddr(s string) (placed, Reject) {
 		host, n = quickIPv6(s)
 	}
 	if n > 0 {
-		if m := quickTransport(s[n:]); m > 0 {
-			return placed{host, n + m}, strangerOrPrivate(host)
+		if port, transport, m := quickTransport(s[n:]); m > 0 {
+			return placed{host, port, transport, n + m}, strangerOrPrivate(host)
 		}
 	}
 	if n = addrLen(s); n == 0 {
 		return placed{}, Malformed
 	}
 	host, why, _ := hostOfCanonical(s[:n])
-	return placed{host, n}, why
+	port, transport := TransportOf(s[:n])
+	return placed{host, port, transport, n}, why
 }
 
 // addrLen is the length of the address that s begins with; 0 if it is too long or
@@ -245,37 +248,44 @@ var hexDigits = func() (t [256]uint8) {
 
 // quickTransport reads a port and one of the commonest transports, up to a
 // space, and gives their length; 0 if s begins with something else.
-func quickTransport(s string) int {
+func quickTransport(s string) (port uint16, t Transport, length int) {
 	const proto = "/tcp/"
-	if len(s) < len(proto)+8 || s[:len(proto)] != proto && s[:len(proto)] != "/udp/" {
-		return 0
+	if len(s) < len(proto)+8 {
+		return 0, 0, 0
+	}
+	udp := s[:len(proto)] == "/udp/"
+	if !udp && s[:len(proto)] != proto {
+		return 0, 0, 0
 	}
 	b := s[len(proto) : len(proto)+8]
 	x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
 		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 	x ^= 0x3030303030303030 // digits become 0 to 9
 	n := bits.TrailingZeros64(((x+0x7676767676767676)|x)&0x8080808080808080) / 8
-	if n == 0 || n > 5 || n > 1 && b[0] == '0' {
-		return 0
+	if n == 0 || n > 5 || b[0] == '0' {
+		return 0, 0, 0
 	}
 	x <<= 64 - 8*n // the digits in the highest bytes; now by twos, fours, eight
 	x = x * (10<<8 + 1) >> 8 & 0x00ff00ff00ff00ff
 	x = x * (100<<16 + 1) >> 16 & 0x0000ffff0000ffff
-	if port := x * (10000<<32 + 1) >> 32; port > 65535 {
-		return 0
+	x = x * (10000<<32 + 1) >> 32
+	if x > 65535 {
+		return 0, 0, 0
 	}
-	n += len(proto)
+	port, n = uint16(x), n+len(proto)
 	switch rest := s[n:]; { // constants: compared without a call
+	case rest[0] == ' ' && udp:
+		return port, firstUDP, n
 	case rest[0] == ' ':
-		return n
-	case strings.HasPrefix(rest, "/quic-v1 "):
-		return n + len("/quic-v1")
-	case strings.HasPrefix(rest, "/ws "):
-		return n + len("/ws")
-	case strings.HasPrefix(rest, "/wss "):
-		return n + len("/wss")
-	case strings.HasPrefix(rest, "/quic "):
-		return n + len("/quic")
+		return port, firstTCP, n
+	case udp && strings.HasPrefix(rest, "/quic-v1 "):
+		return port, quicV1, n + len("/quic-v1")
+	case !udp && strings.HasPrefix(rest, "/ws "):
+		return port, tcpWS, n + len("/ws")
+	case !udp && strings.HasPrefix(rest, "/wss "):
+		return port, tcpWSS, n + len("/wss")
+	case udp && strings.HasPrefix(rest, "/quic "):
+		return port, udpQUIC, n + len("/quic")
 	}
-	return 0
+	return 0, 0, 0
 }

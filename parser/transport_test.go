@@ -1,9 +1,9 @@
-package jail
+package parser
 
 import "testing"
 
 // The forms are those that go-libp2p and js-libp2p were seen to log.
-func TestParseTransport(t *testing.T) {
+func TestTransportOf(t *testing.T) {
 	for _, c := range []struct {
 		addr string
 		port uint16
@@ -32,9 +32,9 @@ func TestParseTransport(t *testing.T) {
 		{"203.0.113.66:4001", 0, ""},
 		{"", 0, ""},
 	} {
-		port, way := parseTransport(c.addr)
-		if port != c.port || transports[way] != c.way {
-			t.Errorf("%q: got %d %q, want %d %q", c.addr, port, transports[way], c.port, c.way)
+		port, way := TransportOf(c.addr)
+		if port != c.port || way.String() != c.way {
+			t.Errorf("%q: got %d %q, want %d %q", c.addr, port, way, c.port, c.way)
 		}
 	}
 }
