@@ -71,7 +71,7 @@ func onlyJails(cfg *config.Config, names []string) error {
 
 // heapFloor is how large the heap of a dry run becomes before the collector first
 // runs, in bytes. A log in which little is found is read before that.
-const heapFloor = 48 << 20
+const heapFloor = 80 << 20
 
 // collectLate lets the collector begin at heapFloor and then go on as always.
 func collectLate() {
