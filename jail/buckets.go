@@ -17,7 +17,7 @@ type buckets struct {
 }
 
 const (
-	bucketBits  = 9
+	bucketBits  = 11
 	bucketChunk = 1 << bucketBits
 )
 
@@ -36,6 +36,15 @@ func (b *buckets) of(hash uint64) *bucket {
 
 func (b *buckets) at(i uint64) *bucket { return &b.chunks[i>>bucketBits][i&(bucketChunk-1)] }
 
+// splits is the bucket whose chains are shared when n more have been added.
+func (b *buckets) splits(n uint64) *bucket {
+	i := b.n + n
+	if pow := b.pow; i < 2*pow {
+		return b.at(i - pow)
+	}
+	return b.at(i - 2*b.pow)
+}
+
 // full tells that a bucket more is wanted.
 func (b *buckets) full() bool { return b.count > b.n }
 
@@ -45,7 +54,7 @@ func (b *buckets) grow() (from, to *bucket) {
 	if int(b.n>>bucketBits) == len(b.chunks) {
 		b.chunks = append(b.chunks, new([bucketChunk]bucket))
 	}
-	from, to = b.at(b.n-b.pow), b.at(b.n)
+	from, to = b.splits(0), b.at(b.n)
 	if b.n++; b.n == 2*b.pow {
 		b.pow = b.n
 	}

@@ -37,7 +37,7 @@ func (l *coldLine) key() key { return key{l.hi, l.lo, l.bits} }
 func (l *coldLine) is(k *key) bool { return l.lo == k.lo && l.hi == k.hi && l.bits == k.bits }
 
 const (
-	coldBits  = 8
+	coldBits  = 10
 	coldChunk = 1 << coldBits
 )
 

@@ -10,6 +10,7 @@ import (
 // jail is one jail at work. Every jail judges by itself: a host that one jail
 // has banned is still judged by the others.
 type jail struct {
+	coming       uint64 // events that warm has seen coming
 	cfg          Config
 	rank         int // place in the configuration
 	ignore       *ignoreSet

@@ -8,6 +8,7 @@ func (s *Set) warm() {
 	for i := range s.places {
 		p := &s.places[i]
 		p.first = *p.jail.index.of(p.hash)
+		p.jail.coming = 0
 	}
 	for i := range s.places {
 		p := &s.places[i]
@@ -18,18 +19,26 @@ func (s *Set) warm() {
 			p.first.id, p.more = x.chain, x.more
 		}
 		if j.cold.has(p.first.line) {
-			sum += uint32(j.cold.at(p.first.line).prev)
+			p.first.line = j.cold.at(p.first.line).prev
+		}
+		if j.coming++; j.index.count+j.coming > j.index.n {
+			if no := j.index.splits(j.coming).line; j.cold.has(no) {
+				sum += uint32(j.cold.at(no).prev)
+			}
 		}
 	}
 	for i := range s.places {
 		p := &s.places[i]
-		h := &p.jail.hosts
+		j := p.jail
 		if p.first.id != 0 {
-			sum += uint32(h.get(p.first.id).chain)
+			sum += uint32(j.hosts.get(p.first.id).chain)
 		}
 		if p.more != 0 {
-			b := h.block(p.more)
+			b := j.hosts.block(p.more)
 			sum += uint32(b.next) + b.lines[blockLines-1].weight
+		}
+		if j.cold.has(p.first.line) {
+			sum += uint32(j.cold.at(p.first.line).prev)
 		}
 	}
 	s.warmth = sum
