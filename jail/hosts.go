@@ -127,11 +127,13 @@ func (k *key) masked(bits uint8) key {
 	return m
 }
 
-func (k *key) prefix() netip.Prefix {
+func (k *key) prefix() netip.Prefix { return netip.PrefixFrom(k.addr(), int(k.bits)) }
+
+func (k *key) addr() netip.Addr {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], k.hi)
 	binary.BigEndian.PutUint64(b[8:], k.lo)
-	return netip.PrefixFrom(netip.AddrFrom16(b).Unmap(), int(k.bits))
+	return netip.AddrFrom16(b).Unmap()
 }
 
 // hash is such that who does not know the seed can't choose keys that collide.

@@ -49,10 +49,10 @@ func (s *Set) start(j *jail) instant { return s.clock - instant(j.cfg.FindTime) 
 
 // judge counts one event in one jail.
 func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
-	j := p.jail
+	j := s.jails[p.jail]
 	start := s.start(j)
 	switch {
-	case j.ignore.nets.Size() > 0 && j.ignore.nets.Contains(x.host):
+	case j.ignore.nets.Size() > 0 && j.ignore.nets.Contains(x.key.addr()):
 		j.counts.Ignored++
 		return nil
 	case len(j.ignore.peers) > 0 && ev.Peer != "" && j.ignore.peers[ev.Peer]:
@@ -77,7 +77,7 @@ func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
 	if id != 0 || !j.staysCold(bucket, &p.key, line, start) {
 		id = j.record(p, id, line, ev.Peer, start)
 		if failures, ok := j.guilty(id); ok {
-			out = s.sentence(j, id, x.host, failures, ev)
+			out = s.sentence(j, id, x.key.addr(), failures, ev)
 		} else {
 			j.release(id)
 		}

@@ -62,7 +62,7 @@ type mark struct {
 // the host in the jail's table, or 0.
 func (s *Set) banOn(x *sighting, j *jail, id hostID) (mark, bool) {
 	if j.odd > 0 {
-		out, _ := s.prefixes.table.Lookup(x.host)
+		out, _ := s.prefixes.table.Lookup(x.key.addr())
 		if b := out.by(j); b != nil {
 			return mark{keyOf(b.Prefix), b.at}, true
 		}

@@ -43,14 +43,15 @@ func TestEventsFindTheBansOnTheirHost(t *testing.T) {
 				s.prepare(&x, &ev)
 				for i := range s.places {
 					p := &s.places[i]
+					j := s.jails[p.jail]
 					out, _ := s.prefixes.table.Lookup(host)
-					want := out.by(p.jail)
-					found, got := s.banOn(&x, p.jail, p.jail.hosts.along(p.jail.index.of(p.hash).id, &p.key))
+					want := out.by(j)
+					found, got := s.banOn(&x, j, j.hosts.along(j.index.of(p.hash).id, &p.key))
 					if got != (want != nil) || got && (found.since != want.at || found.host != keyOf(want.Prefix)) {
-						t.Fatalf("seed %d: %s finds %v %v for %v, want %v", seed, p.jail.cfg.Name, got, found, host, want)
+						t.Fatalf("seed %d: %s finds %v %v for %v, want %v", seed, j.cfg.Name, got, found, host, want)
 					} else if want != nil {
-						met[want.Prefix.Addr().String()[:3]+p.jail.cfg.Name]++
-						if !p.jail.usual(want.Prefix) {
+						met[want.Prefix.Addr().String()[:3]+j.cfg.Name]++
+						if !j.usual(want.Prefix) {
 							met["odd"]++
 						}
 					}

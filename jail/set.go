@@ -43,11 +43,9 @@ type Set struct {
 	nextRecent int
 }
 
-// route is one jail that counts a rule, and the rule's place in that jail.
-type route struct {
-	jail *jail
-	rule uint16
-}
+// route is one jail that counts a rule, by its place in Set.jails, and the
+// rule's place in that jail.
+type route struct{ jail, rule uint16 }
 
 // New makes a Set. Its error joins every Problem of every jail.
 func New(jails []Config, opts Options) (*Set, error) {
@@ -95,10 +93,10 @@ func validateAll(jails []Config) error {
 // route builds the way from a rule to the jails that count it.
 func (s *Set) route() {
 	s.routes, s.recent = map[string]ruled{}, [len(s.recent)]ruled{}
-	for _, j := range s.jails {
+	for n, j := range s.jails {
 		for i, r := range j.cfg.Rules {
 			if slices.Index(j.cfg.Rules, r) == i {
-				s.routes[r] = ruled{r, append(s.routes[r].routes, route{j, uint16(i)})}
+				s.routes[r] = ruled{r, append(s.routes[r].routes, route{uint16(n), uint16(i)})}
 			}
 		}
 	}

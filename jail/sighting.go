@@ -1,16 +1,14 @@
 package jail
 
 import (
-	"net/netip"
-
 	"github.com/p2pban/p2pban/parser"
 )
 
 // sighting is what an event means to every jail that counts its rule. None of
-// it depends on earlier events.
+// it depends on earlier events. It holds no pointer, nor does a place: thousands
+// are written between two looks of the garbage collector.
 type sighting struct {
-	host      netip.Addr
-	key       key   // the whole address
+	key       key   // the host's whole address
 	line      entry // without its rule
 	protected bool
 	// places are Set.places[from:to], one for each jail that counts the rule.
@@ -36,14 +34,14 @@ func (s *Set) prepare(x *sighting, ev *parser.Event) {
 	if len(routes) == 0 || !ev.Host.IsValid() {
 		return
 	}
-	x.host = ev.Host
-	if !x.host.Is4() {
-		x.host = x.host.Unmap().WithZone("")
+	host := ev.Host
+	if !host.Is4() {
+		host = host.Unmap().WithZone("")
 	}
-	if x.protected = s.protected.nets.Size() > 0 && s.protected.nets.Contains(x.host); x.protected {
+	if x.protected = s.protected.nets.Size() > 0 && s.protected.nets.Contains(host); x.protected {
 		return
 	}
-	x.key = addrKey(x.host)
+	x.key = addrKey(host)
 	x.line = line(ev, x.line.at)
 	for i := range routes {
 		p := s.addPlace()
@@ -52,7 +50,7 @@ func (s *Set) prepare(x *sighting, ev *parser.Event) {
 			p.key, p.hash = x.key, s.places[n].hash
 			continue
 		}
-		p.key = s.placeKey(p.jail, x)
+		p.key = s.placeKey(s.jails[p.jail], &x.key)
 		p.hash = p.key.hash(&s.seed)
 	}
 	x.to = len(s.places)
@@ -69,15 +67,15 @@ func (s *Set) addPlace() *place {
 	return &s.places[n]
 }
 
-// placeKey is hostPrefix of the sighting's host.
-func (s *Set) placeKey(j *jail, x *sighting) key {
+// placeKey is hostPrefix of a host.
+func (s *Set) placeKey(j *jail, host *key) key {
 	switch {
-	case x.key.is4():
-		return x.key
-	case x.key.maybeShared() || j.ignore.nets.Size6() > 0 || s.protected.nets.Size6() > 0:
-		return keyOf(s.hostPrefix(j, x.host))
+	case host.is4():
+		return *host
+	case host.maybeShared() || j.ignore.nets.Size6() > 0 || s.protected.nets.Size6() > 0:
+		return keyOf(s.hostPrefix(j, host.addr()))
 	}
-	return x.key.masked(uint8(j.cfg.IPv6Prefix))
+	return host.masked(uint8(j.cfg.IPv6Prefix))
 }
 
 // ruled is a rule and the jails that count it.

@@ -7,12 +7,13 @@ func (s *Set) warm() {
 	sum := uint32(0) // what is read must be used, or the compiler leaves it out
 	for i := range s.places {
 		p := &s.places[i]
-		p.first = *p.jail.index.of(p.hash)
-		p.jail.coming = 0
+		j := s.jails[p.jail]
+		p.first = *j.index.of(p.hash)
+		j.coming = 0
 	}
 	for i := range s.places {
 		p := &s.places[i]
-		j := p.jail
+		j := s.jails[p.jail]
 		p.more = 0
 		if p.first.id != 0 {
 			x := j.hosts.get(p.first.id)
@@ -29,7 +30,7 @@ func (s *Set) warm() {
 	}
 	for i := range s.places {
 		p := &s.places[i]
-		j := p.jail
+		j := s.jails[p.jail]
 		if p.first.id != 0 {
 			sum += uint32(j.hosts.get(p.first.id).chain)
 		}
