@@ -1,7 +1,6 @@
 package jail
 
 import (
-	"slices"
 	"time"
 )
 
@@ -16,21 +15,18 @@ type guard struct {
 	holding int
 }
 
-// hold says whether the guard stops a ban. The host then stays tracked with its
-// window, and is banned at a later event if the guard lets it; it is told once.
-func (s *Set) hold(j *jail, id hostID, b *ban) ([]Decision, bool) {
-	if j.cfg.Guard.Off || s.allows(j, b) {
-		return nil, false
-	}
+// hold is for a ban that the guard stops: the host stays tracked with its window,
+// and is banned at a later event if the guard lets it; it is told once.
+func (j *jail) hold(id hostID, b *ban, out []Decision) []Decision {
 	if j.hosts.get(id).held() {
-		return nil, true
+		return out
 	}
 	j.keepHeld(id)
 	j.counts.Held++
 	d := b.Decision
 	d.Action, d.Jail = Held, j.cfg.Name
 	d.At, d.Until = b.at.time(), b.until.time()
-	return []Decision{d}, true
+	return append(out, d)
 }
 
 // release ends the hold on a host that is not to be banned any more.
@@ -91,7 +87,7 @@ func (s *Set) Holding(name string, limit int) []Decision {
 			break
 		}
 		x := j.hosts.get(id)
-		if w := j.live(slices.Collect(j.hosts.lines(x)), s.start(j)); x.held() && w.sum >= j.cfg.MaxRetry {
+		if w := j.live(j.hosts.appendLines(nil, x), s.start(j)); x.held() && w.sum >= j.cfg.MaxRetry {
 			p := x.prefix()
 			out = append(out, Decision{
 				Action: Held, Jail: name, Host: p.Addr(), Prefix: p, At: s.clock.time(),

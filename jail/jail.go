@@ -47,37 +47,36 @@ func (j *jail) countsPeers() bool { return j.cfg.MinPeers > 0 || j.cfg.NATPeers 
 // start is where the window that ends at the clock begins; it is closed.
 func (s *Set) start(j *jail) instant { return s.clock - instant(j.cfg.FindTime) }
 
-// judge counts one event in one jail.
-func (s *Set) judge(x *sighting, p *place, ev *parser.Event) []Decision {
+// judge counts one event in one jail, and appends what that brings to out.
+func (s *Set) judge(x *sighting, p *place, ev *parser.Event, out []Decision) []Decision {
 	j := s.jails[p.jail]
 	start := s.start(j)
 	switch {
 	case j.ignore.nets.Size() > 0 && j.ignore.nets.Contains(x.key.addr()):
 		j.counts.Ignored++
-		return nil
+		return out
 	case len(j.ignore.peers) > 0 && ev.Peer != "" && j.ignore.peers[ev.Peer]:
 		j.counts.Trusted++
-		return nil
+		return out
 	case x.line.at < start:
 		j.counts.Late++
-		return nil
+		return out
 	}
 	bucket := j.index.of(p.hash)
 	id := j.hosts.along(bucket.id, &p.key)
 	if id != 0 || j.odd > 0 {
 		if b, ok := s.banOn(x, j, id); ok {
 			j.countBanned(b, x.line.at)
-			return nil
+			return out
 		}
 	}
 	j.counts.Events++
 	line := x.line
 	line.rule = p.rule
-	var out []Decision
 	if id != 0 || !j.staysCold(bucket, &p.key, line, start) {
 		id = j.record(p, id, line, ev.Peer, start)
 		if failures, ok := j.guilty(id); ok {
-			out = s.sentence(j, id, x.key.addr(), failures, ev)
+			out = s.sentence(j, id, x.key.addr(), failures, ev, out)
 		} else {
 			j.release(id)
 		}
@@ -240,22 +239,22 @@ func (j *jail) allowed(w *shown) int64 {
 }
 
 // sentence bans a host, or holds the ban back.
-func (s *Set) sentence(j *jail, id hostID, host netip.Addr, failures int64, ev *parser.Event) []Decision {
+func (s *Set) sentence(j *jail, id hostID, host netip.Addr, failures int64, ev *parser.Event, out []Decision) []Decision {
 	x := j.hosts.get(id)
 	b := &ban{jail: j, at: s.clock}
 	b.Host, b.Prefix, b.Failures = host, x.prefix(), failures
-	b.Evidence = j.evidence(slices.Collect(j.hosts.lines(x)), j.hosts.sampleOf(x), ev)
+	s.lines = j.hosts.appendLines(s.lines[:0], x)
+	b.Evidence = j.evidence(s.lines, j.hosts.sampleOf(x), ev)
 	b.until = s.clock.add(s.banTime(j, b.Prefix))
-	if held, ok := s.hold(j, id, b); ok {
-		return held
+	if !j.cfg.Guard.Off && !s.allows(j, b) {
+		return j.hold(id, b, out)
 	}
 	j.forget(id)
-	return s.enforce(j, b)
+	return s.enforce(j, b, out)
 }
 
 // enforce brings an automatic ban into force, and makes room for it.
-func (s *Set) enforce(j *jail, b *ban) []Decision {
-	var out []Decision
+func (s *Set) enforce(j *jail, b *ban, out []Decision) []Decision {
 	for len(j.bans) >= j.cfg.MaxBans {
 		j.counts.Displaced++
 		out = append(out, s.lift(j.bans[0], s.clock))

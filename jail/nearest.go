@@ -53,7 +53,7 @@ func (j *jail) closest() iter.Seq2[netip.Prefix, []entry] {
 		for level := levels - 1; level >= 0; level-- {
 			for id := range j.order.queues[level].backward(&j.hosts) {
 				x := j.hosts.get(id)
-				if !yield(x.prefix(), slices.Collect(j.hosts.lines(x))) {
+				if !yield(x.prefix(), j.hosts.appendLines(nil, x)) {
 					return
 				}
 			}

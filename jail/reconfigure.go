@@ -145,7 +145,7 @@ func (j *jail) stillCounting(n *jail) []kept {
 	}
 	for id := range j.order.all(&j.hosts) {
 		x := j.hosts.get(id)
-		keep(x.prefix(), slices.Collect(j.hosts.lines(x)), j.hosts.sampleOf(x), x.held())
+		keep(x.prefix(), j.hosts.appendLines(nil, x), j.hosts.sampleOf(x), x.held())
 	}
 	return out
 }

@@ -37,7 +37,8 @@ type Set struct {
 	// next are events made ready, places theirs; both are used again.
 	next   [ahead]sighting
 	places []place
-	warmth uint32 // see warm
+	warmth uint32  // see warm
+	lines  []entry // of a host that is to be banned; used again
 	// recent are routes asked for lately; nextRecent is the one to give up.
 	recent     [4]ruled
 	nextRecent int
@@ -130,7 +131,7 @@ func (s *Set) Observe(ev parser.Event) []Decision {
 	var x sighting
 	s.places = s.places[:0]
 	s.prepare(&x, &ev)
-	return s.observe(&x, &ev)
+	return s.observe(&x, &ev, nil)
 }
 
 // sweepTick is how many idle hosts of each jail one Advance may clear away.

@@ -100,11 +100,10 @@ func (s *Set) routesOf(rule string) []route {
 	return r.routes
 }
 
-// observe counts an event that is ready.
-func (s *Set) observe(x *sighting, ev *parser.Event) []Decision {
-	var out []Decision
+// observe counts an event that is ready, and appends what it brings to out.
+func (s *Set) observe(x *sighting, ev *parser.Event, out []Decision) []Decision {
 	if s.clock = max(s.clock, x.line.at); s.clock >= s.nextEnd {
-		out = s.expire(s.clock)
+		out = append(out, s.expire(s.clock)...)
 	}
 	switch {
 	case x.protected:
@@ -122,9 +121,7 @@ func (s *Set) observe(x *sighting, ev *parser.Event) []Decision {
 	}
 	s.seen.add(guardBit(&x.key), s.clock)
 	for i := x.from; i < x.to; i++ {
-		if d := s.judge(x, &s.places[i], ev); d != nil {
-			out = append(out, d...)
-		}
+		out = s.judge(x, &s.places[i], ev, out)
 	}
 	return out
 }
@@ -145,9 +142,7 @@ func (s *Set) ObserveAll(events []parser.Event) []Decision {
 		}
 		s.warm()
 		for i := range n {
-			if d := s.observe(&s.next[i], &events[i]); d != nil {
-				out = append(out, d...)
-			}
+			out = s.observe(&s.next[i], &events[i], out)
 		}
 		events = events[n:]
 	}

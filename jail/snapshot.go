@@ -84,7 +84,7 @@ func (e *encoder) jail(j *jail, clock instant, evidence bool, pause func()) {
 	}
 	for id := range j.order.all(&j.hosts) {
 		x := j.hosts.get(id)
-		e.host(x.prefix(), x.held(), slices.Collect(j.hosts.lines(x)), clock)
+		e.host(x.prefix(), x.held(), j.hosts.appendLines(nil, x), clock)
 		e.strings(j.hosts.sampleOf(x))
 		one()
 	}

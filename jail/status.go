@@ -2,7 +2,6 @@ package jail
 
 import (
 	"net/netip"
-	"slices"
 )
 
 // HostStatus is what one jail knows of one host.
@@ -70,7 +69,7 @@ func (j *jail) describe(st *HostStatus, start instant) {
 func (j *jail) window(p netip.Prefix) ([]entry, *host) {
 	if id := j.hosts.find(p); id != 0 {
 		x := j.hosts.get(id)
-		return slices.Collect(j.hosts.lines(x)), x
+		return j.hosts.appendLines(nil, x), x
 	}
 	k := keyOf(p)
 	return j.cold.of(&k, k.hash(&j.hosts.seed)), &host{}

@@ -194,7 +194,15 @@ func (h *hosts) lines(x *host) iter.Seq[entry] {
 	}
 }
 
-// count is how many lines a host has.
+// appendLines appends a host's lines in order of time.
+func (h *hosts) appendLines(to []entry, x *host) []entry {
+	for e := range h.lines(x) {
+		to = append(to, e)
+	}
+	return to
+}
+
+// lineCount is how many lines a host has.
 func (h *hosts) lineCount(x *host) int {
 	n := 0
 	for range h.lines(x) {
