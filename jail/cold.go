@@ -77,7 +77,7 @@ type coldWindow struct {
 }
 
 // window throws away those of a host's lines that are older than start, and says
-// what is left; b is the host's bucket.
+// what is left; b is the host's bucket. The host gets a new line next, or is taken.
 func (c *cold) window(b *bucket, k *key, start instant) (w coldWindow) {
 	dropped := false
 	link := &b.line
@@ -97,12 +97,8 @@ func (c *cold) window(b *bucket, k *key, start instant) (w coldWindow) {
 		}
 		link = &l.prev
 	}
-	switch {
-	case !dropped:
-	case w.newest == nil:
+	if dropped && w.newest == nil {
 		c.hosts--
-	default:
-		w.newest.later = false
 	}
 	return w
 }

@@ -1,9 +1,12 @@
 package jail
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 const (
@@ -117,26 +120,8 @@ func guardBit(host *key) uint32 {
 			k = net
 		}
 	}
-	return uint32(sum16(k.hi, k.lo) % sketchBits)
-}
-
-// sum16 is XXH64 (xxhash.Sum64) of the 16 bytes that two numbers are, the
-// highest first. For so few the library takes four times as long, and snapshots
-// hold what it makes of them.
-func sum16(hi, lo uint64) uint64 {
-	const (
-		p1 = 11400714785074694791
-		p2 = 14029467366897019727
-		p3 = 1609587929392839161
-		p4 = 9650029242287828579
-		p5 = 2870177450012600261
-	)
-	h := uint64(p5 + 16)
-	for _, lane := range [...]uint64{hi, lo} {
-		h ^= bits.RotateLeft64(bits.ReverseBytes64(lane)*p2, 31) * p1
-		h = bits.RotateLeft64(h, 27)*p1 + p4
-	}
-	h = (h ^ h>>33) * p2
-	h = (h ^ h>>29) * p3
-	return h ^ h>>32
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], k.hi)
+	binary.BigEndian.PutUint64(b[8:], k.lo)
+	return uint32(xxhash.Sum64(b[:]) % sketchBits)
 }

@@ -45,7 +45,7 @@ func (s *Set) Reconfigure(now time.Time, jails []Config) ([]Decision, error) {
 	s.route()
 	for _, j := range next {
 		out = append(out, s.liftForbidden(j)...)
-		s.bound(j, s.start(j))
+		j.bound(s.start(j))
 	}
 	return out, nil
 }

@@ -53,7 +53,7 @@ func (s *Set) Restore(data []byte) (Restored, error) {
 		return Restored{}, &SnapshotError{d.err}
 	}
 	for _, j := range s.jails {
-		s.bound(j, s.start(j)) // which may be tighter now
+		j.bound(s.start(j)) // which may be tighter now
 	}
 	return d.restored, nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -73,6 +75,9 @@ func onlyJails(cfg *config.Config, names []string) error {
 // runs, in bytes. A log in which little is found is read before that.
 const heapFloor = 80 << 20
 
+// outBuffer is how much is written at once, in bytes.
+const outBuffer = 64 << 10
+
 // collectLate lets the collector begin at heapFloor and then go on as always.
 func collectLate() {
 	debug.SetGCPercent(-1)
@@ -101,15 +106,20 @@ func dryRun(c *cobra.Command, g *global, cfg *config.Config, files []string) err
 	if err != nil {
 		return err
 	}
-	var out dryRunPrinter = &dryRunText{w: c.OutOrStdout()}
+	w := bufio.NewWriterSize(c.OutOrStdout(), outBuffer)
+	var out dryRunPrinter = &dryRunText{w: w}
 	if g.json {
-		out = &dryRunJSON{w: c.OutOrStdout()}
+		out = &dryRunJSON{w: w}
 	}
-	sum, err := agent.Replay(p, jails, captures, out.decision)
-	if err != nil {
-		return err
+	emit := out.decision
+	if slices.Contains(files, config.Stdin) { // somebody may be looking on
+		emit = func(d jail.Decision) error { return errors.Join(out.decision(d), w.Flush()) }
 	}
-	return out.summary(&sum)
+	sum, err := agent.Replay(p, jails, captures, emit)
+	if err == nil {
+		err = out.summary(&sum)
+	}
+	return errors.Join(err, w.Flush())
 }
 
 // dryRunPrinter is how a dry run speaks: text or JSON.

@@ -15,13 +15,13 @@ import (
 )
 
 // attackLog writes a log of so many handshake failures of a few hosts.
-func attackLog(t *testing.T, lines int) string {
+func attackLog(t *testing.T, lines, hosts int) string {
 	t.Helper()
 	var b strings.Builder
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	for i := range lines {
 		fmt.Fprintf(&b, "time=%s level=INFO source=/x/transport.go:96 msg=CANONICAL_PEER_STATUS peer=\"\" addr=/ip4/203.0.113.%d/tcp/%d sample_rate=100 handshake_failure=tls err=EOF\n",
-			at.Add(time.Duration(i)*time.Millisecond).Format("2006-01-02T15:04:05.000Z"), 1+i%200, 1024+i%60000)
+			at.Add(time.Duration(i)*time.Millisecond).Format("2006-01-02T15:04:05.000Z"), 1+i%hosts, 1024+i%60000)
 	}
 	path := filepath.Join(t.TempDir(), "node.log")
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
@@ -52,10 +52,10 @@ func TestReplayOfATruncatedLog(t *testing.T) {
 	for _, procs := range [...]int{1, 4} {
 		for _, beside := range [...]bool{false, true} {
 			runtime.GOMAXPROCS(procs)
-			path := attackLog(t, 100_000)
+			path := attackLog(t, 100_000, 200)
 			files := []string{path}
 			if beside {
-				files = append(files, attackLog(t, 100_000))
+				files = append(files, attackLog(t, 100_000, 200))
 			}
 			var captures []Capture
 			for _, f := range files {
@@ -73,11 +73,12 @@ func TestReplayOfATruncatedLog(t *testing.T) {
 	}
 }
 
-// The judge, too, may be the one who looks at what is gone: the log is truncated
+// The judge, too, may be the one who looks at what is gone (a ban keeps the line
+// that decided it): the log is truncated
 // when all its lines are parsed, and judged only after that.
 func TestReplayWhenTheJudgeFaults(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
-	path := attackLog(t, 400)
+	path := attackLog(t, 400, 20)
 	gone := make(chan struct{})
 	first, err := OpenCapture(path, nil, time.Time{})
 	if err != nil {
@@ -110,7 +111,7 @@ func TestReplayWhenTheJudgeFaults(t *testing.T) {
 
 // A fault that no file explains is told too; any other panic is none.
 func TestFaultErrorWithoutAShorterFile(t *testing.T) {
-	c, err := OpenCapture(attackLog(t, 10), nil, time.Time{})
+	c, err := OpenCapture(attackLog(t, 10, 200), nil, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
