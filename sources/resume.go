@@ -46,12 +46,13 @@ func (f *File) wants(path string) bool {
 func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
 	var marks []mark
 	for _, e := range entries {
+		if e.First == "" {
+			continue // where it stands is not known, so nor what its mark came before
+		}
 		if e.After != nil {
 			marks = append(marks, *e.After)
 		}
-		if e.First != "" {
-			marks = append(marks, mark{Ino: e.Ino, First: e.First})
-		}
+		marks = append(marks, mark{Ino: e.Ino, First: e.First})
 	}
 	o := steadily(path, func(s shelf) opened {
 		all := s.ordered(marks)

@@ -207,6 +207,30 @@ func TestResumeLingeringWriter(t *testing.T) {
 	resume(t, path, f.cursor).want("late", "new 2")
 }
 
+// An empty file that was rotated away tells nothing of the order of the others.
+func TestResumeBesideAnEmptyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path, "")
+	f := follow(t, FileOptions{Patterns: []string{path}})
+	must(t, os.Rename(path, path+".1"))
+	appendTo(t, path, "")
+	waitFor(t, "both files are open", func() bool { return f.src.opened() == 2 })
+	for i, line := range []string{"one", "two", "three"} {
+		appendTo(t, path, line+"\n")
+		f.want(line)
+		if line == "three" {
+			break
+		}
+		shift(t, path, i+1)
+		copyTruncate(t, path)
+		waitFor(t, "the truncation is seen", func() bool { return f.src.Stats().Truncations == uint64(i+1) })
+	}
+	f.stop()
+	must(t, os.Remove(path))
+	appendTo(t, path, "four\n")
+	resume(t, path, f.cursor).want("four")
+}
+
 func TestResumeReportsLostPosition(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "n.log")
 	appendTo(t, path, "one\n")
