@@ -179,6 +179,46 @@ func TestSteadily(t *testing.T) {
 	}
 }
 
+// A log is emptied and deleted at once: whoever looks for its successors while its
+// reader finds it empty must not take the copy of what was read for one of them.
+func TestCopyIsNoSuccessor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	text, _ := numbered(0, 50)
+	appendTo(t, path, text)
+	src, err := NewFile(FileOptions{Patterns: []string{path}})
+	must(t, err)
+	last, err := openGeneration(path)
+	must(t, err)
+	copyTruncate(t, path)
+	must(t, os.Remove(path))
+	appendTo(t, path, "new\n")
+	present, err := openGeneration(path)
+	must(t, err)
+	defer last.close()
+	defer present.close()
+	l := newLookout(src)
+	defer l.close()
+	all := readShelf(path).rotated
+	newest := newestMark(all)
+	s := &scan{l: l}
+	for range 2000 {
+		was := firstLineOf([]byte(text))
+		last.first.Store(&was)
+		last.after.Store(&mark{})
+		src.chains = []*chain{{path: path, gens: []*generation{last}}}
+		emptied := make(chan struct{})
+		go func() {
+			last.restart(newest)
+			close(emptied)
+		}()
+		o := s.between(path, all, last, present)
+		<-emptied
+		if len(o.gens) > 0 {
+			t.Fatal("what was read would be read again from its copy")
+		}
+	}
+}
+
 // TestResumeWhileRotating ends the reader again and again and lets it resume
 // while the log is rotated almost without a pause, each old file getting the next
 // number: whatever moment of a rotation a start meets, every line comes once.

@@ -197,13 +197,15 @@ func (s *scan) between(path string, all []rotated, last, present *generation) (o
 		o.whole(*newestMark(all[:i+1]), newerThan(all, i), present, s.known)
 		return o
 	}
-	// It was deleted, or has been compressed.
+	// It was deleted, or has been compressed. What it held comes before its mark: the
+	// reader that finds it emptied changes them the other way round.
+	was := last.begins()
 	after := last.after.Load()
 	if after == nil {
 		return o
 	}
 	newer, gone := newerThanMark(all, *after)
-	own := s.ownIndex(path, newer, last)
+	own := s.ownIndex(path, newer, last, was)
 	if gone && own < 0 && len(newer) > 0 {
 		o.tellGone(path)
 	}
@@ -212,9 +214,9 @@ func (s *scan) between(path string, all []rotated, last, present *generation) (o
 }
 
 // ownIndex returns where the last of files stands that holds what is, or was
-// before it was emptied, in g; -1 if there is none.
-func (s *scan) ownIndex(path string, files []rotated, g *generation) int {
-	now, was := s.l.f.firstOf(path, g), g.begins()
+// before it was emptied, in g, whose first line was the latter; -1 if there is none.
+func (s *scan) ownIndex(path string, files []rotated, g *generation, was string) int {
+	now := s.l.f.firstOf(path, g)
 	for i, r := range slices.Backward(files) {
 		if m, err := r.mark(); err == nil && m.First != "" && (m.First == now || m.First == was) {
 			return i
