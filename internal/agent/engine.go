@@ -115,7 +115,6 @@ func (e *engine) Run(ctx context.Context) error {
 	lastCheckpoint := e.now()
 	for {
 		e.answer()
-		e.leaveGlance()
 		e.becomeReady(e.now())
 		batches := e.batches
 		if len(e.pending) >= maxPending {
@@ -208,6 +207,7 @@ func (e *engine) batch(ctx context.Context, b sources.Batch) {
 	src.looked = true
 	now := e.now()
 	e.enforce(setBack(e.jails, now, e.log))
+	e.leaveGlance()
 	r := src.reader(b.Stream)
 	for i := range b.Lines {
 		e.line(src, r, &b.Lines[i], now)

@@ -17,7 +17,8 @@ import (
 	"github.com/p2pban/p2pban/jail"
 )
 
-// newEngine is an engine that watches nothing and enforces nowhere.
+// newEngine is an engine that watches nothing, and whose wishes nobody brings
+// anywhere.
 func newEngine(t *testing.T) *engine {
 	t.Helper()
 	store, _, err := state.Open(filepath.Join(t.TempDir(), "state.db"))
@@ -34,6 +35,7 @@ func newEngine(t *testing.T) *engine {
 		toSave: make(chan saveJob), saved: make(chan saveResult), checkpoints: make(chan state.Checkpoint, 1),
 		saveTimer: time.NewTimer(saveAfter),
 	}
+	e.enforcers = []*Enforcer{newEnforcer("none", nil, e.log, nil)}
 	e.alarms = alarms{log: e.log, publish: e.bus.publish, active: map[string]control.Alarm{}}
 	go e.saveDecisions(t.Context())
 	t.Cleanup(func() { close(e.toSave) })

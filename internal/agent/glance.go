@@ -12,7 +12,7 @@ import (
 // wait for the engine waits for both. So the engine leaves one behind as it goes,
 // a glance, for those whom it keeps waiting.
 const (
-	// glanceEvery is how often the engine leaves a status behind.
+	// glanceEvery is how often the engine leaves a status behind while it judges.
 	glanceEvery = 50 * time.Millisecond
 	// statusPatience is how long a status waits for the engine itself.
 	statusPatience = 15 * time.Millisecond
