@@ -21,15 +21,16 @@ const coldLines = 8
 // after 4 billion it begins anew. 0 is none.
 type lineNo uint32
 
-// coldLine is one line. It holds no pointer. What is gone has left before the
-// end of its time: only its place remains.
+// coldLine is one line. It holds no pointer, and begins with what is read of the
+// lines of others. What is gone has left before the end of its time: only its
+// place remains.
 type coldLine struct {
 	hi, lo uint64 // the address, as in key
+	prev   lineNo // the line before in its bucket; out of the row when there is none
+	bits   uint8  // of the prefix, as in key
+	later  bool   // the host has a later line in the row
+	gone   bool
 	entry
-	prev  lineNo // the line before in its bucket; out of the row when there is none
-	bits  uint8  // of the prefix, as in key
-	later bool   // the host has a later line in the row
-	gone  bool
 }
 
 func (l *coldLine) key() key { return key{l.hi, l.lo, l.bits} }
