@@ -1,8 +1,6 @@
 package jail
 
-import (
-	"github.com/p2pban/p2pban/parser"
-)
+import "github.com/p2pban/p2pban/parser"
 
 // sighting is what an event means to every jail that counts its rule. None of
 // it depends on earlier events. It holds no pointer, nor does a place: thousands

@@ -2,7 +2,7 @@ package main
 
 import (
 	"bufio"
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -113,13 +113,13 @@ func dryRun(c *cobra.Command, g *global, cfg *config.Config, files []string) err
 	}
 	emit := out.decision
 	if slices.Contains(files, config.Stdin) { // somebody may be looking on
-		emit = func(d jail.Decision) error { return errors.Join(out.decision(d), w.Flush()) }
+		emit = func(d jail.Decision) error { return cmp.Or(out.decision(d), w.Flush()) }
 	}
 	sum, err := agent.Replay(p, jails, captures, emit)
 	if err == nil {
 		err = out.summary(&sum)
 	}
-	return errors.Join(err, w.Flush())
+	return cmp.Or(err, w.Flush())
 }
 
 // dryRunPrinter is how a dry run speaks: text or JSON.

@@ -107,7 +107,7 @@ func (f *flow) noteQuick(l *sources.Line, ev *parser.Event, s parser.Status, now
 	}
 	f.known(now)
 	if s.Tag == peerStatus {
-		f.node.canonical(s, ev.Addr, ev.Weight)
+		f.node.canonical(s, eventTransport(ev), ev.Weight)
 	} else {
 		f.node.offence(ev)
 	}

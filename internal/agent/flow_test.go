@@ -99,13 +99,21 @@ func TestNodeCounts(t *testing.T) {
 
 func TestTransportOf(t *testing.T) {
 	for addr, want := range map[string]string{
-		"/ip4/1.2.3.4/tcp/1": "tcp", "/ip4/1.2.3.4/udp/1/quic": "quic", "/ip4/1.2.3.4/udp/1/webrtc-direct/certhash/x": "webrtc",
+		"/ip4/1.2.3.4/tcp/1": "tcp", "/ip4/1.2.3.4/tcp/1/tls/ws": "wss", "/ip6/2001:db8::1/tcp/1/ws/p2p/y": "ws", "/ip4/1.2.3.4/udp/1": "udp", "/ip4/1.2.3.4/udp/1/quic": "quic", "/ip4/1.2.3.4/udp/1/webrtc-direct/certhash/x": "webrtc",
 		"/ip4/1.2.3.4/udp/1/quic-v1/webtransport/certhash/x/p2p/y": "webtransport",
 		"/ip4/1.2.3.4/tcp/1/p2p/R/p2p-circuit/webrtc":              "circuit",
 		"1.2.3.4:5": "other", "": "other", "/////": "other",
 	} {
 		if got := transportNames[transportOf(addr)]; got != want {
 			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+		if _, why := parser.ParseHost(addr); why == parser.Relayed {
+			continue // no event comes from a relay's address
+		}
+		ev := parser.Event{Addr: addr}
+		ev.Port, ev.Transport = parser.TransportOf(addr)
+		if got := transportNames[eventTransport(&ev)]; got != want {
+			t.Errorf("an event from %s: %s, want %s", addr, got, want)
 		}
 	}
 }

@@ -36,15 +36,14 @@ const peerStatus = "CANONICAL_PEER_STATUS"
 func (n *nodeCounts) note(res *parser.Result) {
 	if r := &res.Record; r.Tag == peerStatus {
 		addr, _ := r.Get("addr")
-		n.canonical(r.Status(), addr, sampleRate(r))
+		n.canonical(r.Status(), transportOf(addr), sampleRate(r))
 	} else if res.Rule != nil && res.Reject == parser.Accepted {
 		n.offence(&res.Event)
 	}
 }
 
 // canonical counts a record that stands for weight of its kind.
-func (n *nodeCounts) canonical(s parser.Status, addr string, weight int64) {
-	t := transportOf(addr)
+func (n *nodeCounts) canonical(s parser.Status, t int, weight int64) {
 	if s.Connection == "established" {
 		n.established[index(directions[:], s.Direction)][t] += weight
 	} else if s.Failed {
@@ -55,7 +54,7 @@ func (n *nodeCounts) canonical(s parser.Status, addr string, weight int64) {
 // offence counts the event of another line, by its rule.
 func (n *nodeCounts) offence(ev *parser.Event) {
 	_, offence, _ := strings.Cut(ev.Rule, "/")
-	t := transportOf(ev.Addr)
+	t := eventTransport(ev)
 	switch offence {
 	case "connection":
 		n.established[inbound][t] += ev.Weight
@@ -108,6 +107,22 @@ func transportOf(addr string) int {
 		}
 	}
 	return index(transportNames[:], name)
+}
+
+// byTransport is transportOf for what the parser has read already.
+var byTransport = func() (t [len(parser.Transports)]int) {
+	for i, name := range parser.Transports {
+		t[i] = transportOf(name)
+	}
+	return t
+}()
+
+// eventTransport is transportOf for the address of an event.
+func eventTransport(ev *parser.Event) int {
+	if ev.Transport > parser.OtherTransport {
+		return byTransport[ev.Transport]
+	}
+	return transportOf(ev.Addr)
 }
 
 // connections and failures give what was counted, without what never was.
