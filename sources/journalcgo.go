@@ -23,27 +23,30 @@ type libsystemd struct {
 	j *sdjournal.Journal
 	// ready is set when the journal stands on an entry not given yet.
 	ready bool
-	// busy is when the last entry came, fresh when the journal was last looked
-	// into afresh.
-	busy, fresh time.Time
-	// cursor is the last entry given; grew is set when the journal has grown
-	// since it was last looked for more. See more.
-	cursor string
-	grew   bool
+	// busy is when the last entry came.
+	busy time.Time
+	// cursor is the last entry given. grew is set when the journal has grown
+	// since it was last looked for more, early when that may have been too early.
+	// See more.
+	cursor      string
+	grew, early bool
+	// heads are of the files in directory.
+	heads     *heads
+	directory string
 }
 
 // journald tells of new entries at most every 250 ms, but they are in its files
-// at once. So we look ourselves: the files are mapped, and looking whether one
-// holds another entry takes less than a microsecond.
+// at once. So we look ourselves.
 const (
 	// lookLeast and lookMost bound the pause between two looks, which is a
 	// sixteenth of how long nothing has come.
 	lookLeast = time.Millisecond
 	lookMost  = 40 * time.Millisecond
-	// freshEvery is how often we look afresh (some 20 µs) until nothing has come
-	// for freshFor: what was looked for too early is found so, see more.
-	freshEvery = 10 * time.Millisecond
-	freshFor   = time.Second
+	// looks is after how many of them the library is asked, which hears of files
+	// that came or went, and the source whether it is to end.
+	looks = 6
+	// earlyAfter is when to look once more for what was looked for too early.
+	earlyAfter = 10 * time.Millisecond
 )
 
 func openLibsystemd(directory string, terms [][]string) (journalReader, error) {
@@ -55,14 +58,15 @@ func openLibsystemd(directory string, terms [][]string) (journalReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w (apt install libsystemd0, or name log files instead)", ErrNoJournal, err)
 	}
-	l := &libsystemd{j: j}
+	l := &libsystemd{j: j, directory: directory, heads: &heads{}}
 	if err := l.match(terms); err != nil {
-		j.Close()
+		l.close()
 		return nil, err
 	}
 	// Only a journal that has been waited for once notices files that appear
 	// before it is waited for again (systemd issue 14695).
 	j.Wait(0)
+	l.heads = openHeads(directory)
 	return l, nil
 }
 
@@ -90,7 +94,10 @@ func (l *libsystemd) units(context.Context) ([]string, error) {
 	return l.j.GetUniqueValues("_SYSTEMD_UNIT")
 }
 
-func (l *libsystemd) close() { l.j.Close() }
+func (l *libsystemd) close() {
+	l.heads.close()
+	l.j.Close()
+}
 
 func (l *libsystemd) last(_ context.Context, n int, until time.Time) ([]entry, error) {
 	seek := l.j.SeekTail
@@ -164,7 +171,7 @@ func (l *libsystemd) next(ctx context.Context) ([]entry, error) {
 				continue
 			}
 		}
-		l.ready, l.grew = false, false
+		l.ready, l.grew, l.early = false, false, false
 		e, err := l.entry()
 		if err != nil {
 			return nil, err
@@ -185,37 +192,50 @@ func (l *libsystemd) setCursor(all []entry) (err error) {
 }
 
 // more is what to do when Next found nothing: look once more if the journal has
-// grown all the same, or may have, else wait.
+// grown all the same, or had a moment ago, else wait.
 //
 // journald counts a new entry before it links it to its fields. Whoever looks
 // for a field just in between finds nothing, and libsystemd then does not look
 // into the file before its count changes: the entry would wait for the next one
 // of anybody (systemd, journal-file.c journal_file_link_entry and sd-journal.c
-// next_beyond_location). Seeking makes the library look afresh; the word that
-// the journal has grown comes after the links.
+// next_beyond_location). Seeking makes the library look afresh; a moment later
+// the links are there.
 func (l *libsystemd) more(ctx context.Context) error {
-	now := time.Now()
-	quiet := now.Sub(l.busy)
-	if l.grew || quiet < freshFor && now.Sub(l.fresh) >= freshEvery {
-		l.grew, l.fresh = false, now
-		_, err := l.follow(ctx, l.cursor)
-		return err
+	switch {
+	case l.grew:
+		l.grew, l.early = false, true
+	case l.early:
+		l.early = false
+		if err := l.wait(ctx, earlyAfter, 1); err != nil {
+			return err
+		}
+	default:
+		return l.wait(ctx, min(max(time.Since(l.busy)/16, lookLeast), lookMost), looks)
 	}
-	return l.wait(ctx, min(max(quiet/16, lookLeast), lookMost))
+	_, err := l.follow(ctx, l.cursor)
+	return err
 }
 
-// wait returns when the journal may have grown, or files came or went (which
-// are treated alike: Next finds the way), at the latest after pause. It can't be
-// interrupted.
-func (l *libsystemd) wait(ctx context.Context, pause time.Duration) error {
+// wait returns when the journal may have grown, at the latest after so many looks
+// with a pause before each, or when files came or went (which is treated alike:
+// Next finds the way). It can't be interrupted.
+func (l *libsystemd) wait(ctx context.Context, pause time.Duration, looks int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := l.j.Wait(pause)
-	if r < 0 {
-		return fmt.Errorf("waiting for the journal: %w", syscall.Errno(-r))
+	if len(l.heads.files) == 0 {
+		looks = 1 // Next is all that sees it grow
 	}
-	l.grew = r != sdjournal.SD_JOURNAL_NOP
+	changed := l.heads.changed(pause, looks)
+	r := l.j.Wait(0)
+	switch {
+	case r < 0:
+		return fmt.Errorf("waiting for the journal: %w", syscall.Errno(-r))
+	case r == sdjournal.SD_JOURNAL_INVALIDATE:
+		l.heads.close()
+		l.heads = openHeads(l.directory)
+	}
+	l.grew = changed || r != sdjournal.SD_JOURNAL_NOP
 	return ctx.Err()
 }
 
