@@ -57,14 +57,14 @@ func (l *lookout) close() {
 // run scans the names and wakes the reader whenever something changed.
 func (l *lookout) run(ctx context.Context) {
 	buf := make([]byte, 64<<10)
-	next := time.Now().Add(lookEvery)
+	next := nextLook()
 	for ctx.Err() == nil {
 		names, files, err := l.wait(ctx, buf, next)
 		if err != nil {
 			return // closed: ctx has ended
 		}
 		if !time.Now().Before(next) {
-			next = time.Now().Add(lookEvery)
+			next = nextLook()
 			names, files = true, true
 			l.allDirty()
 		}
@@ -75,6 +75,13 @@ func (l *lookout) run(ctx context.Context) {
 			l.wakeReader()
 		}
 	}
+}
+
+// nextLook is when everything is looked at again: at a whole second, so that the
+// lookouts of many sources wake the processor together.
+func nextLook() time.Time {
+	now := time.Now()
+	return now.Add(lookEvery - time.Duration(now.UnixNano())%lookEvery)
 }
 
 // wait returns at the latest at the time of the next look at everything.

@@ -24,6 +24,8 @@ const (
 	queueBatches = 16
 	// tick is how often the wall clock moves the jails' clock, when no line does.
 	tick = 250 * time.Millisecond
+	// watchEvery is how often is looked at what may need a person.
+	watchEvery = time.Second
 	// checkpointEvery is how often cursors and windows are saved: what a killed
 	// daemon reads again at its next start.
 	checkpointEvery = 15 * time.Second
@@ -113,6 +115,7 @@ func (e *engine) Run(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	lastCheckpoint := e.now()
+	var watched time.Time
 	for {
 		e.answer()
 		e.becomeReady(e.now())
@@ -139,7 +142,10 @@ func (e *engine) Run(ctx context.Context) error {
 		case <-ticker.C:
 			now := e.now()
 			e.advance(now)
-			e.watch(now)
+			if now.Sub(watched) >= watchEvery {
+				watched = now
+				e.watch(now)
+			}
 			e.notify.tick(now, e.summary)
 			e.retrySave = len(e.unsaved) > 0
 			if e.checkpointDue || now.Sub(lastCheckpoint) >= checkpointEvery {

@@ -29,7 +29,7 @@ func (e *engine) noteSave(err error) {
 	e.alarms.set(e.now(), "state", "", what, fix)
 }
 
-// watch looks, at every tick, at what may need a person.
+// watch looks, every watchEvery, at what may need a person.
 func (e *engine) watch(now time.Time) {
 	for _, f := range e.enforcers {
 		st := f.Status()
