@@ -156,6 +156,11 @@ func (x xtables) clear(ctx context.Context) (bool, error) {
 func (t *IPTables) Apply(ctx context.Context, c Change) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.apply(ctx, c)
+}
+
+// apply is called with the lock held.
+func (t *IPTables) apply(ctx context.Context, c Change) error {
 	if !t.started {
 		return errNotStarted
 	}
@@ -220,20 +225,20 @@ func (t *IPTables) installed(ctx context.Context, c Change, now time.Time) {
 }
 
 // rearm gives bans that end later than an ipset timeout can say a new timeout,
-// when half of the last one has passed.
+// when half of the last one has passed. After an error it is due still.
 func (t *IPTables) rearm(ctx context.Context) error {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	now := t.options.now()
-	due := !t.rearmAt.IsZero() && now.After(t.rearmAt)
-	bans := slices.Collect(maps.Values(t.long))
-	if due {
-		t.rearmAt = time.Time{}
-	}
-	t.mu.Unlock()
-	if !due || len(bans) == 0 {
+	if t.rearmAt.IsZero() || !now.After(t.rearmAt) {
 		return nil
 	}
-	return t.Apply(ctx, Change{Set: bans})
+	// No change comes in between: a ban lifted meanwhile would be set again.
+	if err := t.apply(ctx, Change{Set: slices.Collect(maps.Values(t.long))}); err != nil {
+		return err
+	}
+	t.rearmAt = now.Add(maxIPSetTimeout / 2)
+	return nil
 }
 
 // List reads both sets; without them there are no bans.

@@ -205,8 +205,13 @@ func TestLongBansAreArmedAgain(t *testing.T) {
 		t.Errorf("armed after 10 of 24.8 days already (%d s, %v)", kernelSeconds(), err)
 	}
 	now = now.Add(5 * 24 * time.Hour)
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if err := b.rearm(ended); err == nil {
+		t.Error("armed after the context had ended")
+	}
 	if err := b.rearm(context.Background()); err != nil || kernelSeconds() < 2147400 {
-		t.Errorf("not armed after 15 days (%d s, %v)", kernelSeconds(), err)
+		t.Errorf("not armed after 15 days and an error (%d s, %v)", kernelSeconds(), err)
 	}
 	mustApply(t, b, Change{Lift: prefixes("192.0.2.1/32")})
 	now = now.Add(20 * 24 * time.Hour)

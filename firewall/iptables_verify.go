@@ -95,19 +95,21 @@ func (t *IPTables) Watch(ctx context.Context, report func(Disturbance)) error {
 		}}
 	}
 	var rulesSeen time.Time
-	return watch(ctx, setPollInterval, l, func(by string) {
+	return watch(ctx, setPollInterval, l, report, func(by string) error {
 		// Our own changes are announced as iptables' as well, so only what is
 		// missing counts.
 		err := t.verifyBans(ctx, nil)
 		if err == nil && (l == nil || by != "" || time.Since(rulesSeen) >= pollInterval) {
-			rulesSeen = time.Now()
-			err = t.verifyRules(ctx)
+			if err = t.verifyRules(ctx); err == nil {
+				rulesSeen = time.Now()
+			}
 		}
 		if disturbed(err) {
-			report(Disturbance{Err: err, By: by})
+			return err
 		}
 		if err := t.rearm(ctx); err != nil && ctx.Err() == nil {
-			report(Disturbance{Err: err})
+			return err
 		}
+		return nil
 	})
 }

@@ -292,13 +292,13 @@ func (k *Kubo) Verify(ctx context.Context, sample []Ban) error {
 // it may have lost in a restart, and removes those whose bans have ended. A
 // node that does not answer is not a disturbance: it lets nobody in.
 func (k *Kubo) Watch(ctx context.Context, report func(Disturbance)) error {
-	return watch(ctx, pollInterval, nil, func(string) { k.look(ctx, report) })
+	return watch(ctx, pollInterval, nil, report, func(string) error { return k.look(ctx) })
 }
 
-func (k *Kubo) look(ctx context.Context, report func(Disturbance)) {
+// look returns the disturbance it finds, and sees to bans that have ended.
+func (k *Kubo) look(ctx context.Context) error {
 	if err := k.Verify(ctx, nil); disturbed(err) {
-		report(Disturbance{Err: err})
-		return
+		return err
 	}
 	k.mu.Lock()
 	ended := len(k.bans) > len(k.bans.list(k.now()))
@@ -307,6 +307,7 @@ func (k *Kubo) look(ctx context.Context, report func(Disturbance)) {
 		// An error leaves the filters for the next look.
 		_ = k.Apply(ctx, Change{})
 	}
+	return nil
 }
 
 // Flush removes the filters that are ours from the node, without a daemon.

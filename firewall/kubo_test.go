@@ -274,31 +274,20 @@ func TestKuboWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustInit(t, k, Ban{Prefix: pfx("192.0.2.1/32")}, Ban{Prefix: pfx("192.0.2.2/32"), Until: now.Add(time.Minute)})
-	told := 0
-	look := func() int {
-		told = 0
-		k.look(ctx, func(d Disturbance) {
-			if !errors.Is(d.Err, ErrGone) {
-				t.Errorf("told %v, want ErrGone", d)
-			}
-			told++
-		})
-		return told
-	}
-	if look() != 0 || len(f.standing()) != 2 {
-		t.Error("all is well, and something was told or changed")
+	if err := k.look(ctx); err != nil || len(f.standing()) != 2 {
+		t.Error("all is well, and something was told or changed:", err)
 	}
 	now = now.Add(2 * time.Minute)
-	if look() != 0 || !slices.Equal(f.standing(), []string{"/ip4/192.0.2.1/ipcidr/32"}) {
-		t.Errorf("a ban has ended, and the node has %q", f.standing())
+	if err := k.look(ctx); err != nil || !slices.Equal(f.standing(), []string{"/ip4/192.0.2.1/ipcidr/32"}) {
+		t.Errorf("a ban has ended, and the node has %q (%v)", f.standing(), err)
 	}
 	f.set(func() { clear(f.filters) })
-	if look() != 1 {
-		t.Error("lost filters are not told")
+	if err := k.look(ctx); !errors.Is(err, ErrGone) {
+		t.Errorf("filters are lost, told %v; want ErrGone", err)
 	}
 	f.set(func() { f.down = true })
-	if look() != 0 {
-		t.Error("a node that is down is told as a disturbance")
+	if err := k.look(ctx); err != nil {
+		t.Error("a node that is down is told as a disturbance:", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -50,20 +51,26 @@ func (n *NFTables) Watch(ctx context.Context, report func(Disturbance)) error {
 	l := listener{ports: &n.ports, concerns: func(family byte, table string) bool {
 		return family == unix.NFPROTO_INET && table == tableName
 	}}
-	return watch(ctx, pollInterval, &l, func(by string) {
+	return watch(ctx, pollInterval, &l, report, func(by string) error {
 		err := n.Verify(ctx, nil)
 		if err == nil && by != "" {
-			err = fmt.Errorf("%w: the table inet %s was changed", ErrGone, tableName)
+			return fmt.Errorf("%w: the table inet %s was changed", ErrGone, tableName)
 		}
 		if disturbed(err) {
-			report(Disturbance{Err: err, By: by})
+			return err
 		}
+		return nil
 	})
 }
 
 // watch calls look after every change the listener (if there is one) tells of,
-// with its author, and in between with nobody, until the context ends.
-func watch(ctx context.Context, interval time.Duration, l *listener, look func(by string)) error {
+// with its author, and in between with nobody, and reports the errors it
+// returns, until the context ends.
+//
+// What is found in between may be half of a change that is being made just now,
+// whose announcement is on its way. So it is looked at again like one announced:
+// then all of it is seen, with its author, and it is reported once.
+func watch(ctx context.Context, interval time.Duration, l *listener, report func(Disturbance), look func(by string) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// One change waiting is enough: what matters is that there was one.
@@ -79,16 +86,26 @@ func watch(ctx context.Context, interval time.Duration, l *listener, look func(b
 	poll := time.NewTicker(interval)
 	defer poll.Stop()
 	for {
+		by := ""
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-poll.C:
-			look("")
-		case by := <-changes:
-			if err := sleep(ctx, settleTime); err != nil {
-				return err
+			if look("") == nil {
+				continue
 			}
-			look(by)
+		case by = <-changes:
+		}
+		if err := sleep(ctx, settleTime); err != nil {
+			return err
+		}
+		select {
+		case more := <-changes: // made before we look: this look is about it too
+			by = cmp.Or(by, more)
+		default:
+		}
+		if err := look(by); err != nil {
+			report(Disturbance{Err: err, By: by})
 		}
 	}
 }
@@ -101,7 +118,7 @@ type listener struct {
 
 // run passes on who changed a table that matters, until the context ends. A
 // socket that fails, most often because it overflowed, is opened again.
-func (l *listener) run(ctx context.Context, changes chan<- string) {
+func (l *listener) run(ctx context.Context, changes chan string) {
 	for {
 		l.listen(ctx, changes)
 		if sleep(ctx, relistenDelay) != nil {
@@ -112,7 +129,7 @@ func (l *listener) run(ctx context.Context, changes chan<- string) {
 
 // listen returns when the socket fails, whose error is of no interest: what
 // was missed is found by looking, which it asks for as soon as it hears.
-func (l *listener) listen(ctx context.Context, changes chan<- string) {
+func (l *listener) listen(ctx context.Context, changes chan string) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return
@@ -232,11 +249,15 @@ func author(m netlink.Message) string {
 	return fmt.Sprintf("%s (pid %d)", name, pid)
 }
 
-func offer(changes chan<- string, by string) {
+// offer leaves word of a change by somebody; changes holds one, and nobody else
+// sends to it. A name stays: what it did may be more than a look can see.
+func offer(changes chan string, by string) {
 	select {
-	case changes <- by:
-	default: // one is waiting already
+	case waiting := <-changes:
+		by = cmp.Or(waiting, by)
+	default:
 	}
+	changes <- by
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

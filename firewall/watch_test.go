@@ -3,9 +3,14 @@ package firewall
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/p2pban/p2pban/internal/netnstest"
 )
 
 // tellingTime bounds waiting for a report, which comes within a second: the
@@ -25,22 +30,43 @@ func watching(t *testing.T, b *NFTables) <-chan Disturbance {
 			t.Errorf("Watch ended with %v", err)
 		}
 	})
-	// Watch is listening once it tells of a change.
-	eventually(t, "Watch listens", func() bool {
-		run(t, "", "nft", "add set inet p2pban probe { type mark; }; delete set inet p2pban probe")
-		select {
-		case <-reports:
-			return true
-		case <-time.After(200 * time.Millisecond):
-			return false
+	// Watch is listening once it tells of a change, and what came before is told
+	// once it tells of the last one. Not each is told of: it may come too early,
+	// or together with another.
+	for probe := range int(tellingTime / time.Second) {
+		name := fmt.Sprintf("probe%d", probe)
+		foreign(t, name, "add set inet p2pban probe { type mark; }; delete set inet p2pban probe")
+		if _, told := reportOf(reports, name, time.Second); told {
+			return reports
 		}
-	})
-	// Reports of the probes may still be on their way.
+	}
+	t.Fatal("Watch does not listen")
+	return nil
+}
+
+// foreign makes a change with a program of that name, which the kernel tells.
+func foreign(t *testing.T, name, change string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(netnstest.LookPath(t, "nft"), path); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", path, change)
+}
+
+// reportOf waits for the report of a change by the program of that name. It
+// gives all reports up to there.
+func reportOf(reports <-chan Disturbance, name string, patience time.Duration) (all []Disturbance, told bool) {
+	end := time.After(patience)
 	for {
 		select {
-		case <-reports:
-		case <-time.After(3 * settleTime):
-			return reports
+		case d := <-reports:
+			all = append(all, d)
+			if strings.HasPrefix(d.By, name+" (pid ") {
+				return all, true
+			}
+		case <-end:
+			return all, false
 		}
 	}
 }
@@ -49,7 +75,7 @@ func TestWatchTellsOfForeignChanges(t *testing.T) {
 	b := newNFTables(t, Options{})
 	mustInit(t, b, mixed()...)
 	reports := watching(t, b)
-	for _, c := range []struct{ nft, missing string }{
+	for i, c := range []struct{ nft, missing string }{
 		{"flush ruleset", "no table"},
 		{"delete table inet p2pban", "no table"},
 		{"flush chain inet p2pban prerouting", "prerouting"},
@@ -61,15 +87,15 @@ func TestWatchTellsOfForeignChanges(t *testing.T) {
 		{"delete element inet p2pban ipv4 { 192.0.2.2 }", "192.0.2.2"},
 	} {
 		start := time.Now()
-		run(t, "", "nft", c.nft)
-		select {
-		case d := <-reports:
-			t.Logf("%s: after %v: %v", c.nft, time.Since(start), d)
-			if !errors.Is(d.Err, ErrGone) || !strings.Contains(d.Err.Error(), c.missing) || !strings.HasPrefix(d.By, "nft (pid ") {
-				t.Errorf("%s: told %v", c.nft, d)
-			}
-		case <-time.After(tellingTime):
+		name := fmt.Sprintf("foreign%d", i)
+		foreign(t, name, c.nft)
+		all, told := reportOf(reports, name, tellingTime)
+		t.Logf("%s: after %v: %v", c.nft, time.Since(start), all)
+		if !told {
 			t.Fatalf("%s: not told", c.nft)
+		}
+		if err := all[len(all)-1].Err; !errors.Is(err, ErrGone) || !strings.Contains(err.Error(), c.missing) {
+			t.Errorf("%s: told %v", c.nft, err)
 		}
 		mustInit(t, b, mixed()...)
 		if err := b.Verify(context.Background(), mixed()); err != nil {
@@ -90,17 +116,64 @@ func TestWatchIsQuietAboutOurselvesAndOthersTables(t *testing.T) {
 		run(t, "", "nft", "add table inet theirs; delete table inet theirs; add table ip p2pban; delete table ip p2pban")
 	}
 	// A foreign change of ours comes last: when it is told, all before was seen.
-	run(t, "", "nft", "delete table inet p2pban")
-	select {
-	case d := <-reports:
+	foreign(t, "last", "delete table inet p2pban")
+	all, told := reportOf(reports, "last", tellingTime)
+	if !told {
+		t.Error("not told of the deleted table")
+	}
+	for _, d := range all {
 		if !strings.Contains(d.Err.Error(), "no table") {
 			t.Errorf("told of something else: %v", d)
 		}
-	case <-time.After(tellingTime):
-		t.Fatal("not told of the deleted table")
 	}
-	if len(reports) > 0 {
-		t.Errorf("told of more: %v", <-reports)
+}
+
+// A look in between that falls into a change sees half of it: its bans are gone,
+// its table was still there a moment ago. What is told is what stands then.
+func TestWatchLooksAgain(t *testing.T) {
+	half, whole := errors.New("half of it"), errors.New("all of it")
+	looks := make(chan error, 3)
+	looks <- half
+	looks <- whole
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var reports []Disturbance
+	err := watch(ctx, time.Millisecond, nil, func(d Disturbance) { reports = append(reports, d) }, func(string) error {
+		select {
+		case err := <-looks:
+			return err
+		default:
+			cancel() // a look in between, and all is well
+			return nil
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("watch ended with %v", err)
+	}
+	if len(reports) != 1 || !errors.Is(reports[0].Err, whole) {
+		t.Errorf("told %v, want once: %v", reports, whole)
+	}
+}
+
+// What a named change did may be more than a look can see, so that its name may
+// not get lost behind the nameless word that the socket was opened again.
+func TestOfferKeepsTheName(t *testing.T) {
+	for _, c := range []struct {
+		offers []string
+		want   string
+	}{
+		{[]string{""}, ""},
+		{[]string{"", "nft (pid 1)"}, "nft (pid 1)"},
+		{[]string{"nft (pid 1)", ""}, "nft (pid 1)"},
+		{[]string{"nft (pid 1)", "nft (pid 2)"}, "nft (pid 1)"},
+	} {
+		changes := make(chan string, 1)
+		for _, by := range c.offers {
+			offer(changes, by)
+		}
+		if got := <-changes; got != c.want || len(changes) > 0 {
+			t.Errorf("%q: %q waits, want %q alone", c.offers, got, c.want)
+		}
 	}
 }
 
