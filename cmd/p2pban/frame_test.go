@@ -80,7 +80,7 @@ func TestFit(t *testing.T) {
 // A long reason would push the columns behind it off the screen.
 func TestStateIsOneWord(t *testing.T) {
 	for long, short := range map[string]string{
-		"reading": "reading", "failed: open /x: permission denied": "FAILED", "waiting for /x": "WAITING", "trouble: unit y": "TROUBLE",
+		"reading": "reading", "starting": "starting", "failed: open /x: permission denied": "FAILED", "waiting for /x": "WAITING", "trouble: unit y": "TROUBLE",
 	} {
 		if got := state(long); got != short {
 			t.Errorf("%q is shown as %q, want %q", long, got, short)

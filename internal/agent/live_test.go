@@ -104,7 +104,7 @@ func (l *lab) start() {
 	// A file is followed from its end on, so nothing may be written before that is known.
 	l.wait("the sources to be read", func() bool {
 		s, err := l.client.Status(l.t.Context())
-		return err == nil && !slices.ContainsFunc(s.Sources, func(s control.SourceStatus) bool { return s.Lag > 0 })
+		return err == nil && !slices.ContainsFunc(s.Sources, func(s control.SourceStatus) bool { return s.State == stateStarting || s.Lag > 0 })
 	})
 }
 

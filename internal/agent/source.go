@@ -31,8 +31,9 @@ type source struct {
 
 	// The engine's alone:
 	streams             map[string]*reader
-	tally               Tally // of streams that were forgotten
-	looked              bool  // it has looked at its log
+	tally               Tally     // of streams that were forgotten
+	looked              bool      // it has looked at its log
+	made                time.Time // it should have looked soon after
 	lastLine, lastEvent time.Time
 	risks               parser.Risks
 	holes               holes // of streams that are not read now
@@ -191,12 +192,15 @@ func (s *source) what() string {
 const quietAfter = time.Second
 
 // caughtUp tells whether the source has read what was there when the daemon
-// began. One that waits or fails holds nobody up.
+// began. One that waits or fails holds nobody up; what is there for one that has
+// not looked yet nobody knows.
 func (s *source) caughtUp(began, now time.Time) bool {
 	st := s.stats()
 	switch {
 	case s.failure() != "", len(st.Following) == 0 && len(st.Waiting)+len(st.Problems) > 0:
 		return true
+	case s.awaited():
+		return false
 	case st.Lag < 0:
 		return now.Sub(later(began, s.lastLine)) > quietAfter
 	}
@@ -256,8 +260,14 @@ func (s *source) status() control.SourceStatus {
 	}
 }
 
-// stateReading is the state of a source that is read.
-const stateReading = "reading"
+// The states of a source that nothing is wrong with.
+const (
+	// stateStarting is that of one that has not looked at its log yet. Where no
+	// position is saved it begins at the end that it finds then.
+	stateStarting = "starting"
+	// stateReading promises that what is written to the log is read.
+	stateReading = "reading"
+)
 
 // state says in words whether the source is being read.
 func (s *source) state(st sources.Stats) string {
@@ -268,6 +278,8 @@ func (s *source) state(st sources.Stats) string {
 		return "trouble: " + st.Problems[len(st.Problems)-1]
 	case len(st.Following) == 0 && len(st.Waiting) > 0:
 		return "waiting for " + strings.Join(st.Waiting, ", ")
+	case s.awaited():
+		return stateStarting
 	}
 	return stateReading
 }

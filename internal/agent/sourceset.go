@@ -17,7 +17,7 @@ func (e *engine) newSource(spec config.Source, cfg *config.Config) (*source, err
 	if err != nil {
 		return nil, err
 	}
-	s := &source{spec: spec, log: e.log, parser: p, resume: e.resume(spec.Name), streams: map[string]*reader{}, flow: newFlow(e.now()), ruleset: cfg.Ruleset, holes: maps.Clone(e.holes[spec.Name])}
+	s := &source{spec: spec, log: e.log, parser: p, resume: e.resume(spec.Name), made: e.now(), streams: map[string]*reader{}, flow: newFlow(e.now()), ruleset: cfg.Ruleset, holes: maps.Clone(e.holes[spec.Name])}
 	if s.holes == nil {
 		s.holes = holes{}
 	}

@@ -69,10 +69,15 @@ func repaired(now time.Time, st control.FirewallStatus) string {
 
 func (e *engine) watchSource(now time.Time, s *source) {
 	what, st := "", s.stats()
-	if state := s.state(st); state != stateReading {
-		what = fmt.Sprintf("source %s: %s", s.spec.Name, state)
-	}
 	fix := "`p2pban check` says what is missing; reading begins by itself once it is there"
+	switch state := s.state(st); {
+	case state == stateReading:
+	case state != stateStarting:
+		what = fmt.Sprintf("source %s: %s", s.spec.Name, state)
+	case now.Sub(s.made) >= readyMax:
+		what = fmt.Sprintf("source %s: its first look at its log is not over after %s; what is written until then may not be read", s.spec.Name, roughly(now.Sub(s.made)))
+		fix = "does the disk that the log is on answer? The first look goes on by itself"
+	}
 	if s.isStdin() {
 		fix = "what wrote it has ended: start both again; bans stand meanwhile"
 	}

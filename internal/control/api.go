@@ -83,8 +83,11 @@ var AlarmKinds = []string{
 type SourceStatus struct {
 	Name string `json:"name"`
 	// What is the source in words: "unit ipfs.service".
-	What  string `json:"what"`
-	State string `json:"state"` // "reading", "waiting: …", "failed: …"
+	What string `json:"what"`
+	// State is "starting" until the source has looked at its log for the first
+	// time and "reading" from then on: what is written once it says so is read.
+	// Else it is what is wrong: "waiting for …", "trouble: …", "failed: …".
+	State string `json:"state"`
 	Lines int64  `json:"lines"`
 	// Events counts lines that became events.
 	Events    int64      `json:"events"`
