@@ -21,6 +21,44 @@ func looking(t *testing.T, o FileOptions) *lookout {
 	return l
 }
 
+// turning is a reader whose turns the test calls itself.
+type turning struct {
+	*fileReader
+	given chan Batch // has room for what one turn gives of a short file
+}
+
+func (l *lookout) reader() turning {
+	r := turning{given: make(chan Batch, maxUnreleased)}
+	r.fileReader = &fileReader{f: l.f, l: l, out: r.given, free: make(chan []byte, maxUnreleased), split: map[string]*pieces{}}
+	for range maxUnreleased {
+		r.free <- nil
+	}
+	return r
+}
+
+// wants reads all there is and checks the lines.
+func (r turning) wants(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	r.l.allDirty()
+	for progress := true; progress; {
+		progress = false
+		for _, c := range r.f.current() {
+			more, err := r.turn(t.Context(), c)
+			must(t, err)
+			progress = progress || more
+		}
+		for len(r.given) > 0 {
+			for _, line := range taken(<-r.given) {
+				got = append(got, line.Text)
+			}
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("read %q, want %q", got, want)
+	}
+}
+
 // holds checks the first lines of the files that are open, old to new.
 func (l *lookout) holds(t *testing.T, want ...string) {
 	t.Helper()
@@ -216,6 +254,34 @@ func TestCopyIsNoSuccessor(t *testing.T) {
 		if len(o.gens) > 0 {
 			t.Fatal("what was read would be read again from its copy")
 		}
+	}
+}
+
+// A log is emptied after it was copied, written to and rotated away, all before its
+// reader comes to it: its mark says that nothing was older than what it held, which
+// is in the copy now, so the copy is no successor of it.
+func TestCopyIsOlderThanItsLog(t *testing.T) {
+	for _, packed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("packed %v", packed), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "n.log")
+			appendTo(t, path, "first\n")
+			l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
+			l.scan()
+			r := l.reader()
+			r.wants(t, "first")
+			copyTruncate(t, path)
+			if packed {
+				gz(t, path+".1")
+				must(t, os.Rename(path+".1.gz", path+".2.gz"))
+			} else {
+				must(t, os.Rename(path+".1", path+".2"))
+			}
+			appendTo(t, path, "second\n")
+			rotate(t, path, 0)
+			appendTo(t, path, "third\n")
+			l.scan()
+			r.wants(t, "second", "third")
+		})
 	}
 }
 

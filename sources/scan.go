@@ -227,19 +227,25 @@ func (s *scan) ownIndex(path string, files []rotated, g *generation, was string)
 
 // knownBefore is what is known of the order of the rotated files: what was there
 // before the last one that is open, and that one if it was rotated away.
-func (s shelf) knownBefore(last *generation) (known []mark) {
-	if m := last.after.Load(); m != nil {
-		known = append(known, *m)
+func (s shelf) knownBefore(last *generation) []mark {
+	own := slices.IndexFunc(s.rotated, func(r rotated) bool { return r.id == last.id })
+	was := mark{Ino: last.id.ino, First: last.begins()} // before its mark, as in between
+	after := last.after.Load()
+	if own < 0 || after == nil {
+		return nil // one file alone has no order
 	}
-	for _, r := range s.rotated {
-		if r.id != last.id {
-			continue
-		}
-		if m, err := r.mark(); err == nil {
-			known = append(known, m)
+	if *after == (mark{}) {
+		// Nothing was older than what was read of it. If that is in another file
+		// now, it was copied and emptied and the reader doesn't know yet.
+		if i := indexOf(s.rotated, was); i >= 0 && i != own {
+			return nil
 		}
 	}
-	return known
+	now, err := s.rotated[own].mark()
+	if err != nil {
+		return nil
+	}
+	return []mark{*after, now}
 }
 
 // watch watches directories in which a name on the way may change. What can't
