@@ -175,16 +175,24 @@ func TestResumeOutOfReach(t *testing.T) {
 	}
 }
 
-// Logs that all begin with the same line are no copies of each other.
+// Logs that all begin with the same line are no copies of each other, compressed
+// or not.
 func TestRotatedLogsBeginAlike(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "n.log")
-	appendTo(t, path, "Initializing daemon...\none\n")
-	cursor := readSome(t, path, 2)
-	for i, line := range []string{"two", "three"} {
-		rotate(t, path, i)
-		appendTo(t, path, "Initializing daemon...\n"+line+"\n")
+	for _, packed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("packed %v", packed), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "n.log")
+			appendTo(t, path, "Initializing daemon...\none\n")
+			cursor := readSome(t, path, 2)
+			rotate(t, path, 0)
+			appendTo(t, path, "Initializing daemon...\ntwo\n")
+			rotate(t, path, 1)
+			if packed {
+				gz(t, path+".1")
+			}
+			appendTo(t, path, "Initializing daemon...\nthree\n")
+			resume(t, path, cursor).want("Initializing daemon...", "two", "Initializing daemon...", "three")
+		})
 	}
-	resume(t, path, cursor).want("Initializing daemon...", "two", "Initializing daemon...", "three")
 }
 
 // Names that change while files are opened make it begin anew.

@@ -110,7 +110,7 @@ func (o *opened) whole(after mark, files []rotated, present *generation, known m
 		if first := g.begins(); first != "" {
 			after = mark{Ino: g.id.ino, First: first}
 		}
-		if known[g.id] != nil || (present != nil && g.copyOf(present)) {
+		if known[g.id] != nil || (present != nil && r.copyOf(present)) {
 			g.close()
 			continue
 		}
@@ -119,19 +119,32 @@ func (o *opened) whole(after mark, files []rotated, present *generation, known m
 	}
 }
 
-// copyOf says whether g is what is, or was a moment ago, the beginning of the
+// copyOf says whether r holds what is, or was a moment ago, the beginning of the
 // present file: logrotate's copytruncate is between its two steps. Logs may all
 // begin with the same line, so the end of the copy must be there too.
-func (g *generation) copyOf(present *generation) bool {
-	first := g.begins()
-	if first == "" || first != firstLine(present.fd) {
+func (r rotated) copyOf(present *generation) bool {
+	g, err := r.open()
+	if err != nil {
 		return false
 	}
-	if g.archive != nil {
-		return true
+	defer g.close()
+	p := place{first: g.begins(), at: g.size()}
+	if p.first == "" || p.first != firstLine(present.fd) {
+		return false
 	}
-	end := g.size()
-	return place{first: first, tail: tailBefore(g.fd, end), at: end}.fits(present)
+	if g.archive == nil {
+		p.tail = tailBefore(g.fd, p.at)
+		return p.fits(present)
+	}
+	for buf := make([]byte, chunkBytes); g.pos <= present.size(); {
+		data, err := g.read(buf)
+		if err != nil || len(data) == 0 { // all there is of it
+			p.at, p.tail = g.pos, fingerprint(g.recent)
+			return p.fits(present)
+		}
+		g.advance(data)
+	}
+	return false
 }
 
 // tellGone notes that the file after which those that were not read begin is no
