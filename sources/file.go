@@ -172,6 +172,17 @@ func (f *File) open() map[fileID]*generation {
 	return ids
 }
 
+// from returns g and the files that came after it on its path. It is for the reader,
+// who alone retires files, so that g is among them.
+func (f *File) from(g *generation) []*generation {
+	for _, c := range f.current() {
+		if i := slices.Index(c.gens, g); i >= 0 {
+			return c.gens[i:]
+		}
+	}
+	return nil
+}
+
 // firstOf returns the fingerprint of the first line of a generation of path; ""
 // if it was retired meanwhile.
 func (f *File) firstOf(path string, g *generation) string {

@@ -184,8 +184,9 @@ func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) err
 	var after *mark
 	o := steadily(c.path, func(s shelf) (o opened) {
 		all := s.ordered(known)
-		after = newestMark(all)
-		cp, o = r.copied(g, p, all)
+		older := olderThan(all, r.f.from(g))
+		after = newestMark(older)
+		cp, o = r.copied(g, p, all, older)
 		return o
 	})
 	if cp != nil {
@@ -206,14 +207,18 @@ func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) err
 }
 
 // copied opens the copy of g that was made before g was emptied, behind what was
-// read of g, and those that were made after it.
-func (r *fileReader) copied(g *generation, p place, all []rotated) (cp *generation, o opened) {
+// read of g, and those that were made after it. If g was rotated away since, only
+// the older ones: what came after g is for the lookout to open.
+func (r *fileReader) copied(g *generation, p place, all, older []rotated) (cp *generation, o opened) {
 	for i, file := range all {
-		if cp = p.open(file, false); cp != nil {
-			o.gens = []*generation{cp}
-			o.whole(*newestMark(all[:i+1]), newerThan(all, i), g, r.f.open())
-			return cp, o
+		if cp = p.open(file, false); cp == nil {
+			continue
 		}
+		o.gens = []*generation{cp}
+		if i < len(older) {
+			o.whole(*newestMark(older[:i+1]), newerThan(older, i), g, r.f.open())
+		}
+		return cp, o
 	}
 	return nil, o
 }

@@ -293,6 +293,76 @@ func TestCopyIsOlderThanItsLog(t *testing.T) {
 	}
 }
 
+// The same, and the reader ends when it has begun the log anew and not read of it:
+// the log is no predecessor of itself, it is still to be read.
+func TestResumeBeforeWhatWasEmptied(t *testing.T) {
+	for _, packed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("packed %v", packed), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "n.log")
+			appendTo(t, path, "first\n")
+			l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
+			l.scan()
+			r := l.reader()
+			r.wants(t, "first")
+			copyTruncate(t, path)
+			appendTo(t, path, "second\n")
+			rotate(t, path, 1)
+			if packed {
+				gz(t, path+".1")
+			}
+			appendTo(t, path, "")
+			l.scan()
+			l.allDirty()
+			_, err := r.turn(t.Context(), l.f.current()[0])
+			must(t, err)
+			if s := l.f.Stats(); s.Truncations != 1 || s.Lines != 1 {
+				t.Fatalf("the log is not begun anew, or read already: %+v", s)
+			}
+			again := looking(t, FileOptions{Patterns: []string{path}, Cursor: encodeCursor(l.f.current(), nil)})
+			again.resume()
+			again.scan()
+			again.reader().wants(t, "second")
+		})
+	}
+}
+
+// A log is emptied after it was copied, written to and deleted, and its successor
+// renamed, before its reader comes to it: the successor is not older.
+func TestResumeEmptiedAndDeleted(t *testing.T) {
+	for _, packed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("packed %v", packed), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "n.log")
+			appendTo(t, path, "first\n")
+			l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
+			l.scan()
+			r := l.reader()
+			r.wants(t, "first")
+			copyTruncate(t, path)
+			appendTo(t, path, "second\n")
+			must(t, os.Remove(path))
+			appendTo(t, path, "third\n")
+			l.scan()
+			rotate(t, path, 1)
+			if packed {
+				gz(t, path+".1")
+			}
+			appendTo(t, path, "fourth\n")
+			l.scan()
+			r.wants(t, "second", "third", "fourth")
+			cursor := encodeCursor(l.f.current(), nil)
+			for _, line := range []string{"fifth\n", "sixth\n"} {
+				appendTo(t, path, line)
+				(&life{t: t, path: path}).shift()
+				copyTruncate(t, path)
+			}
+			again := looking(t, FileOptions{Patterns: []string{path}, Cursor: cursor})
+			again.resume()
+			again.scan()
+			again.reader().wants(t, "fifth", "sixth")
+		})
+	}
+}
+
 // TestResumeWhileRotating ends the reader again and again and lets it resume
 // while the log is rotated almost without a pause, each old file getting the next
 // number: whatever moment of a rotation a start meets, every line comes once.

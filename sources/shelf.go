@@ -147,6 +147,17 @@ func (r rotated) copyOf(present *generation) bool {
 	return false
 }
 
+// olderThan returns those of all that came before what gens, old to new, hold now:
+// none of them under a rotated name, copied or compressed, and none that is newer.
+func olderThan(all []rotated, gens []*generation) []rotated {
+	for i, r := range all {
+		if slices.ContainsFunc(gens, func(g *generation) bool { return r.id == g.id || r.copyOf(g) }) {
+			return all[:i]
+		}
+	}
+	return all
+}
+
 // tellGone notes that the file after which those that were not read begin is no
 // more.
 func (o *opened) tellGone(path string) {
