@@ -112,7 +112,8 @@ func (r *resumption) newer(e fileEntry) {
 
 // empty takes an empty file that was rotated away, and may still be written to.
 // What has its inode may be another one: surely so if it is the present file, or
-// stands where one was found by its content.
+// stands where one was found by its content. As it may be one written since, it comes
+// after what it stands behind, not after what e did.
 func (r *resumption) empty(e fileEntry) {
 	i, g := locate(e.place(), r.path, r.all)
 	switch {
@@ -120,7 +121,7 @@ func (r *resumption) empty(e fileEntry) {
 	case i == len(r.all) || r.found[i] != nil:
 		g.close()
 	default:
-		g.after.Store(e.After)
+		g.after.Store(newestMark(r.all[:i]))
 		r.found[i] = g
 	}
 }

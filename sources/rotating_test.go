@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -361,6 +362,34 @@ func TestResumeEmptiedAndDeleted(t *testing.T) {
 			again.reader().wants(t, "fifth", "sixth")
 		})
 	}
+}
+
+// A file of which nothing was read has the inode of an empty one that was deleted: it
+// does not come after what that came after.
+func TestResumeWithInodeOfAnEmptyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path+".1", "older\n")
+	appendTo(t, path, "first\n")
+	cursor, err := parseFileCursor(readSome(t, path, 1))
+	must(t, err)
+	rotate(t, path, 1)
+	appendTo(t, path, "second\n")
+	rotate(t, path, 2)
+	appendTo(t, path, "third\n")
+	info, err := os.Stat(path + ".1")
+	must(t, err)
+	id := idOf(info)
+	empty := fileEntry{Path: path, Dev: id.dev, Ino: id.ino, Empty: true, After: &mark{}}
+	cursor.Files = slices.Insert(cursor.Files, 0, empty)
+	text, err := json.Marshal(cursor)
+	must(t, err)
+	l := looking(t, FileOptions{Patterns: []string{path}, Cursor: string(text)})
+	l.resume()
+	l.scan() // and nothing is read before the next start
+	again := looking(t, FileOptions{Patterns: []string{path}, Cursor: encodeCursor(l.f.current(), nil)})
+	again.resume()
+	again.scan()
+	again.reader().wants(t, "second", "third")
 }
 
 // TestResumeWhileRotating ends the reader again and again and lets it resume
