@@ -392,6 +392,38 @@ func TestResumeWithInodeOfAnEmptyFile(t *testing.T) {
 	again.reader().wants(t, "second", "third")
 }
 
+// A log is emptied after it was copied, written to and deleted, and its successor
+// renamed before the lookout comes to it: that comes after the copy, as a position
+// says in which it is still unread.
+func TestResumeBeforeSuccessorOfACopy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path, "first\n")
+	l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
+	l.scan()
+	r := l.reader()
+	r.wants(t, "first")
+	copyTruncate(t, path)
+	appendTo(t, path, "second\n")
+	must(t, os.Remove(path))
+	appendTo(t, path, "third\n")
+	rotate(t, path, 1)
+	appendTo(t, path, "fourth\n")
+	l.scan()
+	for range 2 { // the log is found emptied, and read
+		l.allDirty()
+		_, err := r.turn(t.Context(), l.f.current()[0])
+		must(t, err)
+	}
+	b := <-r.given
+	if b.Text != "second\n" {
+		t.Fatalf("the first batch is %q", b.Text)
+	}
+	again := looking(t, FileOptions{Patterns: []string{path}, Cursor: b.Cursor})
+	again.resume()
+	again.scan()
+	again.reader().wants(t, "third", "fourth")
+}
+
 // TestResumeWhileRotating ends the reader again and again and lets it resume
 // while the log is rotated almost without a pause, each old file getting the next
 // number: whatever moment of a rotation a start meets, every line comes once.

@@ -209,6 +209,9 @@ func (s *scan) between(path string, all []rotated, last, present *generation) (o
 	if gone && own < 0 && len(newer) > 0 {
 		o.tellGone(path)
 	}
+	if own >= 0 {
+		after = newestMark(newer[:own+1])
+	}
 	o.whole(*after, newer[own+1:], present, s.known)
 	return o
 }
