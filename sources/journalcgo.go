@@ -25,11 +25,10 @@ type libsystemd struct {
 	ready bool
 	// busy is when the last entry came.
 	busy time.Time
-	// cursor is the last entry given. grew is set when the journal has grown
-	// since it was last looked for more, early when that may have been too early.
-	// See more.
-	cursor      string
-	grew, early bool
+	// cursor is the last entry given; grew is set when the journal may have grown
+	// since it was last looked for more. See more.
+	cursor string
+	grew   bool
 	// heads are of the files in directory.
 	heads     *heads
 	directory string
@@ -45,8 +44,6 @@ const (
 	// looks is after how many of them the library is asked, which hears of files
 	// that came or went, and the source whether it is to end.
 	looks = 6
-	// earlyAfter is when to look once more for what was looked for too early.
-	earlyAfter = 10 * time.Millisecond
 )
 
 func openLibsystemd(directory string, terms [][]string) (journalReader, error) {
@@ -58,7 +55,7 @@ func openLibsystemd(directory string, terms [][]string) (journalReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w (apt install libsystemd0, or name log files instead)", ErrNoJournal, err)
 	}
-	l := &libsystemd{j: j, directory: directory, heads: &heads{}}
+	l := &libsystemd{j: j, grew: true, directory: directory, heads: &heads{}}
 	if err := l.match(terms); err != nil {
 		l.close()
 		return nil, err
@@ -171,7 +168,7 @@ func (l *libsystemd) next(ctx context.Context) ([]entry, error) {
 				continue
 			}
 		}
-		l.ready, l.grew, l.early = false, false, false
+		l.ready = false // grew stays: another entry may have come with this one
 		e, err := l.entry()
 		if err != nil {
 			return nil, err
@@ -191,26 +188,23 @@ func (l *libsystemd) setCursor(all []entry) (err error) {
 	return err
 }
 
-// more is what to do when Next found nothing: look once more if the journal has
-// grown all the same, or had a moment ago, else wait.
+// more is what to do when Next found nothing: wait, and look afresh if the journal
+// had grown all the same.
 //
 // journald counts a new entry before it links it to its fields. Whoever looks
 // for a field just in between finds nothing, and libsystemd then does not look
 // into the file before its count changes: the entry would wait for the next one
 // of anybody (systemd, journal-file.c journal_file_link_entry and sd-journal.c
-// next_beyond_location). Seeking makes the library look afresh; a moment later
+// next_beyond_location). Seeking makes the library look afresh; after the pause
 // the links are there.
 func (l *libsystemd) more(ctx context.Context) error {
-	switch {
-	case l.grew:
-		l.grew, l.early = false, true
-	case l.early:
-		l.early = false
-		if err := l.wait(ctx, earlyAfter, 1); err != nil {
-			return err
-		}
-	default:
-		return l.wait(ctx, min(max(time.Since(l.busy)/16, lookLeast), lookMost), looks)
+	early, most := l.grew, looks
+	if early {
+		most = 1
+	}
+	pause := min(max(time.Since(l.busy)/16, lookLeast), lookMost)
+	if err := l.wait(ctx, pause, most); err != nil || !early {
+		return err
 	}
 	_, err := l.follow(ctx, l.cursor)
 	return err

@@ -91,6 +91,34 @@ func TestHeadsOfAJournalThatIsFull(t *testing.T) {
 	}
 }
 
+// A growth may be of several entries, and the second be looked for too early: it is
+// looked for afresh although the first was found.
+func TestJournalLooksAgainForWhatCameTogether(t *testing.T) {
+	t.Parallel()
+	j := journaltest.Start(t)
+	node := j.Stream("node.service", "node")
+	opened, err := openLibsystemd(j.Directory(), [][]string{{"_SYSTEMD_UNIT=node.service"}})
+	must(t, err)
+	defer opened.close()
+	l := opened.(*libsystemd)
+	_, err = l.follow(t.Context(), "")
+	must(t, err)
+	for range 3 {
+		write(t, node, "one\n")
+		got, err := l.next(t.Context())
+		must(t, err)
+		if len(got) != 1 {
+			t.Fatalf("%d entries", len(got))
+		}
+		if !l.grew { // found before the head was looked at
+			must(t, l.more(t.Context()))
+		}
+		if !l.grew {
+			t.Fatal("what came with the entry is not looked for afresh")
+		}
+	}
+}
+
 // Whoever waits for a journal that stands still ends with its context.
 func TestWaitForAQuietJournalEnds(t *testing.T) {
 	t.Parallel()
