@@ -81,7 +81,7 @@ func TestAlarmsOfAChangedNode(t *testing.T) {
 	say := func(text string, every time.Duration, times int) {
 		for range times {
 			*now = now.Add(every)
-			e.batch(t.Context(), sources.Batch{Source: "node", Stream: "node.log", Lines: []sources.Line{{Text: text}}})
+			e.batch(sources.Batch{Source: "node", Stream: "node.log", Lines: []sources.Line{{Text: text}}})
 		}
 	}
 	say(canonical(established), time.Minute, 48*60)

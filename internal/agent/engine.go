@@ -13,7 +13,6 @@ import (
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
-	"github.com/p2pban/p2pban/parser"
 	"github.com/p2pban/p2pban/sources"
 )
 
@@ -32,10 +31,6 @@ const (
 	// catchUpMax bounds how long the wall clock is held back at the start, while
 	// the sources read what was logged before.
 	catchUpMax = time.Minute
-	// answerEvery is after how many lines of a batch those who look are answered.
-	answerEvery = 64
-	// judgeAtOnce is how many events of a batch are judged together.
-	judgeAtOnce = 64
 )
 
 // engine owns the jails. Every line, every request and every tick goes through
@@ -61,10 +56,10 @@ type engine struct {
 	requests chan func()        // from control and enforcers; never closed
 	looks    chan func()        // requests that change nothing; never closed
 
-	// events are those of the batch that are read and not judged yet.
-	events []parser.Event
-	// unanswered is how many lines were read since those who look were answered.
-	unanswered int
+	// batchRead holds the lines that are judged now and those read meanwhile; see
+	// batch. beside is closed when the latter are read, nil when none are being read.
+	batchRead [2]batchRead
+	beside    chan struct{}
 
 	// pending holds decisions that the enforcers have and that are not saved and
 	// told yet; spare is the empty memory of those that were, for the next.
@@ -128,7 +123,7 @@ func (e *engine) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return e.end(context.WithoutCancel(ctx))
 		case b := <-batches:
-			e.batch(ctx, b)
+			e.batch(b)
 		case f := <-e.requests:
 			f()
 		case f := <-e.looks:
@@ -183,6 +178,7 @@ func (e *engine) answer() {
 	for {
 		select {
 		case f := <-e.looks:
+			e.rest()
 			f()
 		default:
 			return
@@ -201,93 +197,6 @@ func send(ctx context.Context, to chan<- func(), f func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// batch judges the lines of one batch, and only then takes its cursor over.
-func (e *engine) batch(ctx context.Context, b sources.Batch) {
-	defer b.Release()
-	src := e.source(b.Source)
-	if src == nil { // removed by a reload while its last batch was on the way
-		return
-	}
-	src.looked = true
-	now := e.now()
-	e.enforce(setBack(e.jails, now, e.log))
-	e.leaveGlance()
-	r := src.reader(b.Stream)
-	for i := range b.Lines {
-		e.line(src, r, &b.Lines[i], now)
-		e.pass(1)
-	}
-	for text, skipped := range r.scanner.Lines(b.Text) {
-		if skipped > 0 {
-			e.skip(src, r, text, skipped, now)
-			e.pass(skipped)
-			continue
-		}
-		l := sources.SplitLine(text)
-		e.line(src, r, &l, now)
-		e.pass(1)
-	}
-	src.noteRisk(r)
-	e.judge()
-	if b.Cursor != "" {
-		if e.cursors[b.Source] == "" {
-			// Where a source begins must be known before its first line comes,
-			// or a daemon killed now would not go back to that line.
-			e.checkpointDue = true
-		}
-		e.cursors[b.Source] = b.Cursor
-	}
-}
-
-// line reads a line, and keeps its event for judge.
-func (e *engine) line(src *source, r *reader, l *sources.Line, now time.Time) {
-	src.lastLine = now
-	e.events = append(e.events, parser.Event{})
-	ev := &e.events[len(e.events)-1]
-	if !l.Cut {
-		if accepted, _ := r.quick(l.Text, now, ev); accepted {
-			src.flow.noteQuick(l, ev, r.scanner.Status(), now)
-			src.lastEvent = now
-			return
-		}
-	}
-	read, ok := r.read(*l, now)
-	src.flow.note(l, &r.result, now)
-	if !ok {
-		e.events = e.events[:len(e.events)-1]
-		return
-	}
-	*ev = *read
-	src.lastEvent = now
-}
-
-// skip counts lines, each with its newline, that hold nothing a rule looks for.
-func (e *engine) skip(src *source, r *reader, text string, lines int, now time.Time) {
-	src.lastLine = now
-	r.skip(text, lines, now)
-	src.flow.skip(text, lines, now)
-}
-
-// pass is called after lines were read: it is time to answer, or to judge.
-func (e *engine) pass(lines int) {
-	if e.unanswered += lines; e.unanswered >= answerEvery {
-		e.unanswered = 0
-		e.answer()
-		e.leaveGlance()
-	}
-	if len(e.events) == judgeAtOnce {
-		e.judge() // the firewall works while the rest is read
-	}
-}
-
-// judge judges the events read, together: the jails then wait for the memory of
-// many hosts at once.
-func (e *engine) judge() {
-	e.enforce(e.jails.ObserveAll(e.events))
-	clear(e.events) // they share the memory of their batch
-	e.events = e.events[:0]
 }
 
 // advance moves the jails' clock to the wall clock.

@@ -50,7 +50,7 @@ func TestReadingIsRead(t *testing.T) {
 			defer cancel()
 			go s.Run(ctx, e.batches)
 			for s.total().Lines == 0 {
-				e.batch(ctx, nextBatch(t, e, written))
+				e.batch(nextBatch(t, e, written))
 				look()
 			}
 			if state := e.status().Sources[0].State; s.total().Lines != 1 || state != stateReading {
@@ -136,6 +136,6 @@ func TestFirstLook(t *testing.T) {
 		}
 	}
 	go e.sources[0].Run(t.Context(), e.batches)
-	e.batch(t.Context(), nextBatch(t, e, false))
+	e.batch(nextBatch(t, e, false))
 	expect("after its first look", stateReading, true)
 }

@@ -26,6 +26,7 @@ func (e *engine) leaveGlance() {
 	now := e.now()
 	if now.Sub(e.glanced) >= glanceEvery {
 		e.glanced = now
+		e.rest()
 		e.glance.Store(e.status())
 	}
 }

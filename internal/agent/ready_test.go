@@ -62,9 +62,9 @@ func TestReady(t *testing.T) {
 		}
 	}
 	step("", "no source has looked")
-	e.batch(t.Context(), sources.Batch{Source: "a", Cursor: "here"})
+	e.batch(sources.Batch{Source: "a", Cursor: "here"})
 	step("", "one has")
-	e.batch(t.Context(), sources.Batch{Source: "b", Cursor: "there"})
+	e.batch(sources.Batch{Source: "b", Cursor: "there"})
 	step("", "both have, and nothing is saved")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

@@ -56,7 +56,7 @@ func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*con
 		return nil, err
 	}
 	e.settle(ctx, decisions)
-	reply := &control.ReloadReply{Changes: e.swapSources(ctx, next)}
+	reply := &control.ReloadReply{Changes: e.swapSources(next)}
 	if !reflect.DeepEqual(old.Jails, cfg.Jails) {
 		reply.Changes = append(reply.Changes, "the jails changed; windows and bans are kept")
 	}
@@ -75,7 +75,7 @@ func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*con
 // swapSources makes next the sources. One that reads what it read before goes
 // on as it is, with the new parser; another is ended, its last lines are
 // judged, and its successor of the same name begins after them.
-func (e *engine) swapSources(ctx context.Context, next []*source) (changes []string) {
+func (e *engine) swapSources(next []*source) (changes []string) {
 	for i, n := range next {
 		s := e.source(n.spec.Name)
 		switch {
@@ -87,7 +87,7 @@ func (e *engine) swapSources(ctx context.Context, next []*source) (changes []str
 			next[i] = s
 		default:
 			changes = append(changes, "source "+n.spec.Name+" changed")
-			e.endSource(ctx, s)
+			e.endSource(s)
 			n.holes, n.risks = s.holesNow(), s.risks
 			if err := n.open(e.cursors[n.spec.Name]); err != nil {
 				e.log.Error("a changed source begins anew", "source", n.spec.Name, "error", err)
@@ -98,7 +98,7 @@ func (e *engine) swapSources(ctx context.Context, next []*source) (changes []str
 	for _, s := range e.sources {
 		if !slices.ContainsFunc(next, func(n *source) bool { return n.spec.Name == s.spec.Name }) {
 			changes = append(changes, "source "+s.spec.Name+" is gone")
-			e.endSource(ctx, s)
+			e.endSource(s)
 			delete(e.cursors, s.spec.Name)
 			delete(e.holes, s.spec.Name)
 			e.alarms.drop(s.spec.Name)
@@ -123,15 +123,15 @@ func (s *source) adopt(n *source) {
 }
 
 // endSource stops a source and judges what it has sent.
-func (e *engine) endSource(ctx context.Context, s *source) {
+func (e *engine) endSource(s *source) {
 	s.stop()
 	for {
 		select {
 		case b := <-e.batches:
-			e.batch(ctx, b)
+			e.batch(b)
 		case <-s.ended:
 			for len(e.batches) > 0 {
-				e.batch(ctx, <-e.batches)
+				e.batch(<-e.batches)
 			}
 			return
 		}

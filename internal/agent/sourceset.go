@@ -54,7 +54,7 @@ func (e *engine) resume(name string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (cursor string, err error) {
 		err = e.ask(ctx, func() {
 			for len(e.batches) > 0 {
-				e.batch(ctx, <-e.batches)
+				e.batch(<-e.batches)
 			}
 			cursor = e.cursors[name]
 		})
