@@ -55,11 +55,15 @@ func (l *shapeLayout) shape(text string, rec *Record) (shape, shapeTail, bool) {
 	if !ok || at.n != stampLen || at.t.Nanosecond()%1e6 != 0 || len(f) < 3 || f[0].Key != "peer" || f[1].Key != "addr" {
 		return shape{}, none, false
 	}
-	rest = rest[stampLen:]
-	zone := strings.IndexByte(rest, l.zoneEnd)
-	if zone < 1 || isDigit(rest[0]) {
+	zone := strings.IndexByte(rest[stampLen:], l.zoneEnd)
+	if zone < 1 {
 		return shape{}, none, false
 	}
+	// A zone that can't be read leaves the line its carrier's time, or none.
+	if whole := readStamp(rest[:stampLen+zone], 'T'); whole.n != stampLen+zone || !whole.zoned || !whole.t.Equal(rec.Time) {
+		return shape{}, none, false
+	}
+	rest = rest[stampLen:]
 	s := shape{pre: []byte(l.pre), peer: f[0].Value != "", early: int64(at.t.Sub(rec.Time) / time.Second)}
 	want := l.head
 	if !s.peer {
