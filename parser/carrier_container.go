@@ -2,11 +2,39 @@ package parser
 
 import "strings"
 
+// dockerLog is how Docker's json-file driver begins its lines.
+const dockerLog = `{"log":"`
+
+// dockerHead reads what is left of a line of Docker's that was cut before its own
+// end: escaped, a piece of 16 KiB can be longer than what is kept of a line.
+func dockerHead(s string, res *Result) (string, int, bool) {
+	res.unread()
+	log := s[len(dockerLog):]
+	end := 0
+	for end < len(log) && log[end] != '"' {
+		n := 1
+		if log[end] == '\\' {
+			if n = 2; strings.HasPrefix(log[end:], `\u`) {
+				n = 6
+			}
+		}
+		if end+n > len(log) {
+			break
+		}
+		end += n
+	}
+	text, ok := res.text.jsonText(`"` + log[:end] + `"`)
+	if ok {
+		res.fail(Cut, len(s)-1, "a line of Docker's that was cut before its end")
+	}
+	return text, len(dockerLog), ok
+}
+
 // unwrapDocker reads a line of Docker's json-file driver
 // ({"log":"…\n","stream":"stderr","time":"…"}). Docker cuts at 16 KiB; a piece
 // has no newline at its end.
 func unwrapDocker(s string, res *Result) (string, int, bool) {
-	if !strings.HasPrefix(s, `{"log":"`) {
+	if !strings.HasPrefix(s, dockerLog) {
 		return "", 0, false
 	}
 	from := len(res.members)
@@ -14,8 +42,7 @@ func unwrapDocker(s string, res *Result) (string, int, bool) {
 	res.members = all[:from]
 	members := all[from:]
 	if !ok {
-		res.unread()
-		return "", 0, false
+		return dockerHead(s, res)
 	}
 	stream, at := find(members, "stream"), find(members, "time")
 	if stream == nil || at == nil || at.kind() != '"' {

@@ -23,6 +23,9 @@ type Line struct {
 	// one, or had to shorten it; it is then never evidence. What the line's own
 	// carrier tells of pieces is remembered by Pieces.
 	Cut bool
+	// Head is set with Cut when the text begins where the line does, so that what
+	// stands there first is the node's own.
+	Head bool
 	// Distrust is what the stream has shown (Result.Risk) and the operator has
 	// not declared trusted: its events are refused.
 	Distrust Risks

@@ -83,13 +83,16 @@ func (p *Parser) parse(l *Line, res *Result, explain bool) {
 		return
 	}
 	payload, full := unwrap(text, res)
+	if full && !l.Cut && !res.failed() {
+		res.Continues = true
+		res.fail(Cut, max(len(payload)-1, 0), "journald cut the line at 49152 bytes")
+	}
+	if l.Head || !l.Cut && res.Reject == Cut {
+		p.witness(l, payload, res)
+	}
 	if l.Cut {
 		res.Reject, res.Detail, res.Column = Cut, "the line is a piece of a longer one", 0
 		return
-	}
-	if full && !res.failed() {
-		res.Continues = true
-		res.fail(Cut, max(len(payload)-1, 0), "journald cut the line at 49152 bytes")
 	}
 	if !res.failed() {
 		p.frame(payload, res)
@@ -97,22 +100,42 @@ func (p *Parser) parse(l *Line, res *Result, explain bool) {
 	p.settle(l, res, explain)
 }
 
+// witness notes the holes that the first piece of a line shows: behind the rest of
+// it a stranger can have ended the line and begun one of his own. Whether it is
+// the first piece, Pieces knows where l does not.
+func (p *Parser) witness(l *Line, payload string, res *Result) {
+	reject, detail, column := res.Reject, res.Detail, res.Column
+	res.Reject, res.Detail, res.Column = Unrecognised, "", 0
+	if p.frame(payload, res); res.format == fmtNone && !res.failed() {
+		p.unframed(l, res)
+	}
+	risk := res.Risk
+	res.unframe()
+	res.Reject, res.Detail, res.Column, res.Risk = reject, detail, column, risk
+}
+
 // frame tries the framers on s.
 func (p *Parser) frame(s string, res *Result) {
 	if s == "" {
 		return
 	}
+	shown := Risks(0) // in another format than the pinned: a stranger is not bound to it
 	for i := range framers {
 		fr := &framers[i]
 		if fr.first != "" && strings.IndexByte(fr.first, s[0]) < 0 {
 			continue
 		}
-		if fr.frame(s, res) && (p.pinned == fmtNone || p.pinned == res.format) {
-			res.Format = formatNames[res.format]
-			return
+		if fr.frame(s, res) {
+			if p.pinned == fmtNone || p.pinned == res.format {
+				res.Format = formatNames[res.format]
+				res.Risk |= shown
+				return
+			}
+			shown |= res.Risk
 		}
 		res.unframe()
 	}
+	res.Risk = shown
 }
 
 // settle gives the framed line its time, its rule and its verdict.

@@ -339,3 +339,84 @@ func TestMayMark(t *testing.T) {
 		t.Errorf("only %d of %d lines are of a carrier that marks pieces", marked, len(lines))
 	}
 }
+
+// identifyRaw is how go-libp2p up to v0.43 prints what a peer answered; the peer's
+// text begins at its end.
+const identifyRaw = "2026-11-20T11:26:48.285Z\tWARN\tnet/identify\tidentify/id.go:463\tfailed to identify 12D3KooWLqb5xNrovwRn51NBQ4zwFUHuAP65GqpWzhwARPUHqNi1: multistream mux select protocol failed: unrecognized response. expected: /ipfs/id/1.0.0 (or na). got: x"
+
+// readDistrusting reads lines as a log of which holes are remembered, and gives the
+// hosts accused.
+func readDistrusting(t *testing.T, lines []string) (hosts []string, shown Risks) {
+	t.Helper()
+	p := newParser(t, Options{})
+	var (
+		pieces Pieces
+		res    Result
+	)
+	for _, text := range lines {
+		l := Line{Text: text, Distrust: shown}
+		p.Parse(l, &res)
+		pieces.Settle(&l, &res)
+		shown |= res.Risk
+		if res.Reject == Accepted {
+			hosts = append(hosts, res.Event.Host.String())
+		}
+	}
+	return hosts, shown
+}
+
+// A hole shows in a line that its carrier split as well: the peer's text can be so
+// long that it is, and hold a newline and a whole record after that.
+func TestPiecesShowHoles(t *testing.T) {
+	for _, w := range wrappings {
+		if strings.HasSuffix(w.name, "without --all") {
+			continue // the first piece's text is not there
+		}
+		head := identifyRaw + strings.Repeat("A", w.size-len(identifyRaw))
+		lines := []string{w.wrap(head, "stderr", false), w.wrap("AAA", "stderr", true), w.wrap(pieceForged, "stderr", true)}
+		if hosts, shown := readDistrusting(t, lines); hosts != nil || shown != RiskIdentify {
+			t.Errorf("%s: accuses %v, shows %v; want nobody, and the hole of identify", w.name, hosts, shown.Info())
+		}
+		// The rest of a line is the stranger's, who would have nobody believed.
+		lines = []string{w.wrap(pieceHead+strings.Repeat("A", w.size-len(pieceHead)), "stderr", false), w.wrap(identifyRaw, "stderr", true), w.wrap(pieceHonest, "stderr", true)}
+		if hosts, shown := readDistrusting(t, lines); len(hosts) != 1 || shown != 0 {
+			t.Errorf("%s: accuses %v, shows %v by the rest of a line; want the honest line believed", w.name, hosts, shown.Info())
+		}
+	}
+}
+
+// Escaped, a piece of Docker's may be longer than a source keeps of a line.
+func TestPieceOfDockerTooLong(t *testing.T) {
+	wrap := wrappings[0].wrap
+	head := wrap(identifyRaw+strings.Repeat("\x01", 16<<10-len(identifyRaw)), "stderr", false)
+	for cut := 64 << 10; cut > 64<<10-6; cut-- { // at each byte of an escape
+		lines := []string{head[:cut], wrap("AAA", "stderr", true), wrap(pieceForged, "stderr", true)}
+		if hosts, shown := readDistrusting(t, lines); hosts != nil || shown != RiskIdentify {
+			t.Errorf("cut at %d: accuses %v, shows %v; want nobody, and the hole of identify", cut, hosts, shown.Info())
+		}
+	}
+}
+
+// A source that takes pieces apart says which is the first one.
+func TestHeadShowsHoles(t *testing.T) {
+	p := newParser(t, Options{})
+	var res Result
+	for _, head := range []bool{true, false} {
+		want := Risks(0)
+		if head {
+			want = RiskIdentify
+		}
+		if p.Parse(Line{Text: identifyRaw + "AAA", Cut: true, Head: head}, &res); res.Reject != Cut || res.Risk != want {
+			t.Errorf("head %v: %v, shows %v, want cut and %v", head, res.Reject, res.Risk.Info(), want.Info())
+		}
+	}
+}
+
+// A hole is one whatever format the stream is pinned to.
+func TestPinnedFormatShowsHoles(t *testing.T) {
+	p := newParser(t, Options{Format: "slog-text"})
+	var res Result
+	if p.Parse(Line{Text: identifyRaw}, &res); res.Risk != RiskIdentify {
+		t.Errorf("shows %v, want the hole of identify", res.Risk.Info())
+	}
+}

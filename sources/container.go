@@ -191,8 +191,8 @@ func (p *pieces) unwrap(l Line) Line {
 		stream, text, at, whole, ok = unwrapCRI(l.Text)
 	}
 	if !ok || l.Cut {
+		l.Cut, l.Head = true, l.Head && len(*p) == 0
 		*p = slices.Clone(containerStreams) // any of them may have been split
-		l.Cut = true
 		return l
 	}
 	continues := slices.Contains(*p, stream)
@@ -200,11 +200,8 @@ func (p *pieces) unwrap(l Line) Line {
 	if !whole {
 		*p = append(*p, stream)
 	}
-	return Line{
-		Text: strings.TrimSuffix(text, "\r"),
-		Time: at,
-		Cut:  continues || !whole || strings.Contains(text, "\n"),
-	}
+	cut := continues || !whole || strings.Contains(text, "\n")
+	return Line{Text: strings.TrimSuffix(text, "\r"), Time: at, Cut: cut, Head: cut && !continues}
 }
 
 // unwrapAll takes the frames off the lines of a Block, and copies them; without

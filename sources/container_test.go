@@ -54,7 +54,8 @@ func followContainer(t *testing.T, o ContainerOptions) *follower {
 	return run(t, src)
 }
 
-// wantCut is want where lines that are to be Cut begin with "✂".
+// wantCut is want where lines that are to be Cut begin with "├" if they are the
+// Head of a line, and else with "✂".
 func (f *follower) wantCut(texts ...string) {
 	f.t.Helper()
 	for len(f.lines) < len(texts) {
@@ -63,6 +64,9 @@ func (f *follower) wantCut(texts ...string) {
 	for i, l := range f.lines {
 		if l.Cut {
 			f.lines[i].Text = "✂" + l.Text
+		}
+		if l.Head {
+			f.lines[i].Text = "├" + l.Text
 		}
 	}
 	f.want(texts...)
@@ -112,12 +116,12 @@ func TestDockerSplitLines(t *testing.T) {
 	o := ContainerOptions{Containers: []string{"kubo"}, DockerRoot: root}
 	f := followContainer(t, o)
 	appendTo(t, log, dockerLine("stderr", "begun ")+dockerLine("stdout", "whole\n")+dockerLine("stderr", "goes on ")+dockerLine("stderr", "forged\n")+dockerLine("stderr", "whole\n"))
-	f.wantCut("✂begun ", "whole", "✂goes on ", "✂forged", "whole")
+	f.wantCut("├begun ", "whole", "✂goes on ", "✂forged", "whole")
 	appendTo(t, log, dockerLine("stderr", "begun "))
-	f.wantCut("✂begun ")
+	f.wantCut("├begun ")
 	must(t, os.Rename(log, log+".1"))
 	appendTo(t, log, dockerLine("stderr", "forged\n")+dockerLine("stderr", "begun again "))
-	f.wantCut("✂forged", "✂begun again ")
+	f.wantCut("✂forged", "├begun again ")
 	f.stop()
 	o.Cursor = f.cursor
 	appendTo(t, log, dockerLine("stderr", "forged\n")+dockerLine("stderr", "whole\n"))
@@ -128,7 +132,7 @@ func TestDockerSplitLines(t *testing.T) {
 	f.wantCut("✂\x00\x00garbage", "✂rest", "✂rest", "whole")
 	huge := strings.Repeat("y", MaxLineBytes)
 	appendTo(t, log, dockerLine("stderr", huge+"\n")+dockerLine("stderr", "rest\n")+dockerLine("stderr", "whole\n"))
-	f.wantCut("✂"+dockerLine("stderr", huge)[:MaxLineBytes], "✂rest", "whole")
+	f.wantCut("├"+dockerLine("stderr", huge)[:MaxLineBytes], "✂rest", "whole")
 }
 
 // TestContainerMadeAnew reads a container that was made anew from its first line,
@@ -206,7 +210,7 @@ func TestReadFileOfContainer(t *testing.T) {
 	appendTo(t, path, dockerLine("stderr", "one\n")+dockerLine("stderr", "begun ")+dockerLine("stderr", "rest\n"))
 	lines, err := collect(t, ReadFile(path))
 	must(t, err)
-	want := []Line{{Text: "one", Time: containerTime}, {Text: "begun ", Time: containerTime, Cut: true}, {Text: "rest", Time: containerTime, Cut: true}}
+	want := []Line{{Text: "one", Time: containerTime}, {Text: "begun ", Time: containerTime, Cut: true, Head: true}, {Text: "rest", Time: containerTime, Cut: true}}
 	if !slices.Equal(lines, want) {
 		t.Errorf("got %+v", lines)
 	}
@@ -220,7 +224,7 @@ func TestCRI(t *testing.T) {
 	f := followContainer(t, ContainerOptions{Containers: []string{"kubo"}, DockerRoot: t.TempDir(), PodLogs: pods})
 	appendTo(t, filepath.Join(dir, "0.log"), criLine("stderr", "F", "one  two ")+criLine("stderr", "P", "begun")+
 		criLine("stdout", "F", "whole")+criLine("stderr", "F", "forged")+criLine("stderr", "F:x", ""))
-	f.wantCut("one  two ", "✂begun", "whole", "✂forged", "")
+	f.wantCut("one  two ", "├begun", "whole", "✂forged", "")
 	// The kubelet rotates; the container is started again; so is the pod.
 	must(t, os.Rename(filepath.Join(dir, "0.log"), filepath.Join(dir, "0.log.20260102-030405")))
 	appendTo(t, filepath.Join(dir, "0.log"), criLine("stderr", "F", "two"))

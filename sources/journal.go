@@ -295,11 +295,11 @@ func (j *Journal) send(ctx context.Context, out chan<- Batch, state *journalStat
 			j.suppressed(e)
 			continue
 		}
-		cut := state.cut(e)
+		cut, head := state.cut(e)
 		if e.none {
 			continue
 		}
-		b.Lines = append(b.Lines, Line{Text: e.message, Time: e.time, Cut: cut})
+		b.Lines = append(b.Lines, Line{Text: e.message, Time: e.time, Cut: cut, Head: head})
 	}
 	if n := len(entries); n > 0 {
 		state.cursor = entries[n-1].cursor

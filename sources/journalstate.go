@@ -62,35 +62,39 @@ func (s *journalState) encode() string {
 	return string(b)
 }
 
-// cut says whether an entry is only a part of what was written as one line, and
-// remembers whether the next one of its stream is the rest.
+// cut says whether an entry is only a part of what was written as one line and
+// whether it is the first one, and remembers whether the next one of its stream is
+// the rest.
 //
 // After a pid-change two entries may continue: the next one of the stream, and
 // the next one of the process whose line was interrupted.
-func (s *journalState) cut(e *entry) bool {
+func (s *journalState) cut(e *entry) (cut, head bool) {
 	stream := e.stream
 	if stream == "" {
 		stream = e.piece.stream()
 	}
-	cut := e.over || e.lineBreak != "" || e.piece.unfinished || e.piece.id || strings.Contains(e.message, "\n")
+	cut = e.over || e.lineBreak != "" || e.piece.unfinished || e.piece.id || strings.Contains(e.message, "\n")
+	head = cut
 	if len(s.pending) > 0 && stream != "" {
 		before := len(s.pending)
 		s.pending = slices.DeleteFunc(s.pending, func(p string) bool {
 			return p == stream || p == stream+"/"+e.pid
 		})
-		cut = cut || len(s.pending) < before
+		if len(s.pending) < before {
+			cut, head = true, false
+		}
 	}
 	if e.piece.unfinished && e.stream == "" && stream != "" {
 		s.expect(stream)
 	}
 	if e.lineBreak == "" || e.lineBreak == "eof" || e.stream == "" {
-		return cut
+		return cut, head
 	}
 	s.expect(e.stream)
 	if e.lineBreak == "pid-change" {
 		s.expect(e.stream + "/" + e.pid)
 	}
-	return cut
+	return cut, head
 }
 
 // containerPiece is what an entry says of the container it came from. Docker's

@@ -50,9 +50,9 @@ func TestRead(t *testing.T) {
 		{"empty lines", "\n\n", []Line{{}, {}}},
 		{"binary", "\x00\xff\x1b[0m\n", []Line{{Text: "\x00\xff\x1b[0m"}}},
 		{"just short enough", long + "\nz\n", []Line{{Text: long}, {Text: "z"}}},
-		{"too long", long + "y\nz\n", []Line{{Text: long, Cut: true}, {Text: "z"}}},
-		{"much too long", strings.Repeat(long, 20) + "\nz", []Line{{Text: long, Cut: true}, {Text: "z"}}},
-		{"too long at the end", long + "y", []Line{{Text: long, Cut: true}}},
+		{"too long", long + "y\nz\n", []Line{{Text: long, Cut: true, Head: true}, {Text: "z"}}},
+		{"much too long", strings.Repeat(long, 20) + "\nz", []Line{{Text: long, Cut: true, Head: true}, {Text: "z"}}},
+		{"too long at the end", long + "y", []Line{{Text: long, Cut: true, Head: true}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -59,6 +59,8 @@ type Line struct {
 	// split one, or when the line was longer than MaxLineBytes. A cut line is
 	// never evidence: its beginning or its end was chosen by whoever made it long.
 	Cut bool
+	// Head is set with Cut when the text begins where the line does.
+	Head bool
 }
 
 // Batch is what one read of a source gave, in order.

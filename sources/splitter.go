@@ -104,7 +104,8 @@ func (s *splitter) begin(rest []byte) {
 // end ends the line that has begun.
 func (s *splitter) end() Line {
 	l := SplitLine(string(s.begun))
-	l.Cut = s.broken || s.length > int64(len(s.begun))
+	l.Head = !s.broken && s.length > int64(len(s.begun))
+	l.Cut = s.broken || l.Head
 	s.begun, s.length, s.broken = s.begun[:0], 0, false
 	return l
 }

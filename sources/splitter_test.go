@@ -16,7 +16,7 @@ func linesIn(text string) (lines []Line) {
 		}
 		l := Line{Text: strings.TrimSuffix(line, "\n")}
 		if len(l.Text) > MaxLineBytes {
-			l = Line{Text: l.Text[:MaxLineBytes], Cut: true}
+			l = Line{Text: l.Text[:MaxLineBytes], Cut: true, Head: true}
 		}
 		l.Text = strings.TrimSuffix(l.Text, "\r")
 		lines = append(lines, l)

@@ -72,7 +72,7 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	if ref.IsZero() {
 		ref = now
 	}
-	line := parser.Line{Text: l.Text, Time: l.Time, Ref: ref, Cut: l.Cut}
+	line := parser.Line{Text: l.Text, Time: l.Time, Ref: ref, Cut: l.Cut, Head: l.Head}
 	if !r.trust {
 		line.Distrust = r.risks
 	}

@@ -33,7 +33,7 @@ func (l *looker) eye(last time.Time) *eye {
 }
 
 func (e *eye) read(l sources.Line) {
-	line := parser.Line{Text: l.Text, Time: l.Time, Ref: e.last, Cut: l.Cut}
+	line := parser.Line{Text: l.Text, Time: l.Time, Ref: e.last, Cut: l.Cut, Head: l.Head}
 	r := &e.res
 	e.parser.Parse(line, r)
 	e.pieces.Settle(&line, r)
