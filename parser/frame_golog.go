@@ -54,9 +54,7 @@ func frameGoLogConsole(s string, res *Result) bool {
 	}
 	rec.Message = rest
 	trailingFields(tab, res)
-	if rec.Logger == identifyLogger && identifyRaw(rec) {
-		res.Risk |= RiskIdentify
-	}
+	res.Risk |= consoleRisk(rec, tab)
 	return true
 }
 
@@ -91,20 +89,40 @@ func trailingFields(tab string, res *Result) {
 // v0.43 (core/canonicallog/canonicallog.go).
 const canonicalLogger = "canonical-log"
 
-// identifyLogger prints what peers answer to identify
-// (p2p/protocol/identify/id.go).
-const identifyLogger = "net/identify"
+// Loggers of go-libp2p that up to v0.43 print what a peer writes unescaped.
+const (
+	// identifyLogger prints what peers answer to identify
+	// (p2p/protocol/identify/id.go).
+	identifyLogger = "net/identify"
+	// swarmLogger prints addresses that the node dials, at WARN those that can't
+	// be resolved (p2p/net/swarm/swarm_dial.go). Their peers have advertised
+	// them, and a component such as /unix takes in anything.
+	swarmLogger = "swarm2"
+)
 
-// identifyRaw tells whether a line of net/identify can hold a peer's answer
-// unescaped. From v0.44 on the answer stands in trailing JSON beside the peer,
-// where it can't break the line; lines of higher levels show that WARN is off.
-func identifyRaw(rec *Record) bool {
+// consoleRisk says of which hole the line is a witness. Lines of higher levels
+// show that WARN is off.
+func consoleRisk(rec *Record, tab string) Risks {
 	switch rec.Level {
 	case "ERROR", "DPANIC", "PANIC", "FATAL":
-		return false
+		return 0
 	}
-	_, structured := rec.Get("peer")
-	return !structured
+	message, _, _ := strings.Cut(rec.Message, tab)
+	switch {
+	case rec.Logger == identifyLogger && !plainWords(message):
+		return RiskIdentify
+	case rec.Logger == swarmLogger && !plainWords(message):
+		return RiskSwarm
+	}
+	return 0
+}
+
+// plainWords tells whether a message can't hold a peer's text: whatever go-libp2p
+// prints of a peer by %s stands behind a colon, an id or an address. From v0.44 on
+// its messages are constants, and the peer's text stands in JSON behind them; that
+// there is JSON shows nothing, for a peer can write it behind his own text.
+func plainWords(message string) bool {
+	return strings.TrimLeft(message, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,.'[]") == ""
 }
 
 func canonicalConsole(s, message, tab string, res *Result) bool {

@@ -20,6 +20,9 @@ const (
 	// RiskHandshakeContents: py-libp2p prints what a stranger sends instead of
 	// multistream's header raw; the witness is the line that does so.
 	RiskHandshakeContents
+	// RiskSwarm: go-libp2p up to v0.43 prints the addresses that it dials raw on
+	// the console; the witness is a swarm2 line at WARN or lower that may hold one.
+	RiskSwarm
 )
 
 // Risk describes one hole for people.
@@ -71,6 +74,14 @@ var risks = [...]risk{
 			Setting: "py-libp2p 0.8.1 or later with LIBP2P_DEBUG=libp2p.network.swarm:DEBUG and nothing else",
 		},
 		needles: []string{handshakeContents},
+	},
+	{
+		Risk: Risk{
+			Bit: RiskSwarm, Name: "swarm-console",
+			Summary: "swarm2 logs at WARN or lower in console format: a peer can write whole lines, any address in them, by advertising an address with a newline",
+			Setting: "GOLOG_LOG_FMT=json, or swarm2 at error (GOLOG_LOG_LEVEL=error,canonical-log=info; on Kubo: ipfs log level swarm2 error)",
+		},
+		needles: []string{"ailed to resolve ", "[limiter] ", " swarm dialing "},
 	},
 }
 

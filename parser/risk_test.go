@@ -23,10 +23,45 @@ func TestHolesLeaveNoFormat(t *testing.T) {
 		if p.Parse(Line{Text: line}, &r); r.Reject != Accepted {
 			t.Errorf("%s: %s (%s), want it accepted on a stream without a hole", line, r.Reject, r.Detail)
 		}
-		for _, hole := range Risks(RiskIdentify | RiskMultistream | RiskDisplay | RiskHandshakeContents).Info() {
+		for _, hole := range Risks(RiskIdentify | RiskMultistream | RiskDisplay | RiskHandshakeContents | RiskSwarm).Info() {
 			if p.Parse(Line{Text: line, Distrust: hole.Bit}, &r); r.Reject != Untrusted {
 				t.Errorf("%s: %s on a stream with the hole %s, want %s", line, r.Reject, hole.Name, Untrusted)
 			}
+		}
+	}
+}
+
+// What a peer writes behind his own text does not close a hole, and what go-libp2p
+// prints as JSON opens none.
+func TestConsoleWitness(t *testing.T) {
+	p, err := New(Builtin(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const stamp = "2026-11-20T11:26:48.285Z\t"
+	for _, tt := range []struct {
+		line string
+		want Risks
+	}{
+		{identifyRaw + "\t{\"peer\": \"y\"}", RiskIdentify},
+		{identifyRaw + "\t{\"peer\": \"y\"", RiskIdentify},
+		{identifyRaw + "\t", RiskIdentify},
+		{stamp + "WARN\tnet/identify\tidentify/id.go:582\terror reading identify message: x", RiskIdentify},
+		{stamp + "WARN\tnet/identify\tidentify/id.go:411\tfailed to identify peer\t{\"peer\": \"12D3\", \"error\": {}}", 0},
+		{stamp + "WARN\tnet/identify\tidentify/id.go:530\terror reading identify message\t{\"err\": {}}", 0},
+		{stamp + "ERROR\tnet/identify\tidentify/id.go:987\t12D3 identify got a different key for: 12D3", 0},
+		// Printed by go-libp2p v0.43 of an address that a peer advertised.
+		{stamp + "WARN\tswarm2\tswarm/swarm_dial.go:454\tFailed to resolve addr /dns4/nosuch.invalid/tcp/1/unix/x", RiskSwarm},
+		{stamp + "WARN\tswarm2\tswarm/swarm.go:921\tfailed to resolve dnsaddr /dnsaddr/x", RiskSwarm},
+		{stamp + "DEBUG\tswarm2\tswarm/limiter.go:187\t[limiter] adding a dial job through limiter: /dns4/x", RiskSwarm},
+		{stamp + "DEBUG\tswarm2\tswarm/swarm_dial.go:593\t12D3 swarm dialing 12D3 /dns4/x", RiskSwarm},
+		{stamp + "WARN\tswarm2\tswarm/swarm_dial.go:448\tFailed to resolve addr\t{\"addr\": \"/dns4/x/tcp/1/unix/y\\nz\", \"err\": {}}", 0},
+		{stamp + "DEBUG\tswarm2\tswarm/limiter.go:202\t[limiter] adding a dial job through limiter\t{\"addr\": \"/dns4/x\"}", 0},
+		{stamp + "ERROR\tswarm2\tswarm/swarm_dial.go:631\tfailed to resolve 1", 0},
+	} {
+		var r Result
+		if p.Parse(Line{Text: tt.line}, &r); r.Risk != tt.want {
+			t.Errorf("%q shows %v, want %v", tt.line, r.Risk.Info(), tt.want.Info())
 		}
 	}
 }
