@@ -86,15 +86,37 @@ var displayNeedles = [...]string{
 }
 
 // displaysPeerText tells whether the message holds a witness outside quotes,
-// between which tracing escapes.
+// between which tracing escapes: a quote of the peer's own ends none, and a witness
+// that he has written between them is not the only one there can be.
 func displaysPeerText(message string) bool {
 	for _, witness := range displayWitnesses {
-		i := strings.Index(message, witness)
-		if i >= 0 && strings.Count(message[:i], `"`)%2 == 0 && !strings.HasPrefix(message[i+len(witness):], `"`) {
-			return true
+		quoted := false
+		for rest := message; ; {
+			i := strings.Index(rest, witness)
+			if i < 0 {
+				break
+			}
+			i += len(witness)
+			if quoted = quoted != quoteOpen(rest[:i]); !quoted && !strings.HasPrefix(rest[i:], `"`) {
+				return true
+			}
+			rest = rest[i:]
 		}
 	}
 	return false
+}
+
+// quoteOpen tells whether s holds an odd number of quotes that are not escaped.
+func quoteOpen(s string) (open bool) {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			open = !open
+		}
+	}
+	return open
 }
 
 // tracingSpans reads "span{key=value …}:span{…}: " at the start of rest.

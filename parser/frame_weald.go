@@ -19,7 +19,7 @@ func frameWeald(s string, res *Result) bool {
 		rest = res.text.stripColour(rest)
 	}
 	name, message, ok := strings.Cut(rest, " ")
-	if !ok || len(name) > MaxLogger {
+	if !ok {
 		return false
 	}
 	if !strings.HasPrefix(name, "libp2p:") {
@@ -32,14 +32,18 @@ func frameWeald(s string, res *Result) bool {
 	if coloured {
 		message = cutElapsed(message)
 	}
+	if strings.HasSuffix(name, ":mss:handle") { // whatever the name's length: strangers open streams in streams
+		res.Risk |= RiskMultistream
+	}
+	if len(name) > MaxLogger {
+		res.format = fmtWeald
+		return res.fail(malformedOrForged(s), len(s)-len(message), "the logger's name is too long")
+	}
 	rec := &res.Record
 	rec.Time, rec.Logger, rec.Message, res.format = at.t, name, message, fmtWeald
 	rec.Level = "debug"
 	if strings.HasSuffix(name, ":error") {
 		rec.Level = "error"
-	}
-	if strings.HasSuffix(name, ":mss:handle") {
-		res.Risk |= RiskMultistream
 	}
 	return true
 }

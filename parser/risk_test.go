@@ -1,6 +1,9 @@
 package parser
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestHolesLeaveNoFormat: a stranger who can write whole lines into a stream
 // is not bound to the format of the node whose hole it is. Seen on go-libp2p
@@ -63,5 +66,36 @@ func TestConsoleWitness(t *testing.T) {
 		if p.Parse(Line{Text: tt.line}, &r); r.Risk != tt.want {
 			t.Errorf("%q shows %v, want %v", tt.line, r.Risk.Info(), tt.want.Info())
 		}
+	}
+}
+
+// Where tracing escapes, a peer's quotes hide no hole and open none.
+func TestDisplayWitness(t *testing.T) {
+	for message, want := range map[string]bool{
+		`Banning peer peer=12D3 user_agent=x`:                                 true,
+		`Banning peer peer=12D3 user_agent="x"`:                               false,
+		`Identified Peer peer="a" agent="x\" user_agent=y"`:                   false,
+		`Identified Peer peer="a" agent="x\\" user_agent=y`:                   true,
+		`Banning peer reason="user_agent= user_agent=x" user_agent=y`:         true,
+		`Banning peer reason=" user_agent=x" user_agent="y" agent_version=z`:  true,
+		`Banning peer reason=" user_agent=x" user_agent="y" agent_version="z`: false,
+		strings.Repeat(` user_agent="`, 5000):                                 false,
+	} {
+		if got := displaysPeerText(message); got != want {
+			t.Errorf("%.80q: %v, want %v", message, got, want)
+		}
+	}
+}
+
+// js-libp2p nests its loggers' names, without an end that we know of.
+func TestMultistreamOfLongName(t *testing.T) {
+	p, err := New(Builtin(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Result
+	line := "2026-11-20T11:06:53.250Z libp2p:tcp" + strings.Repeat(":stream:inbound:5", MaxLogger/10) + ":mss:handle responded with \"na\" for \"x"
+	if p.Parse(Line{Text: line}, &r); r.Risk != RiskMultistream {
+		t.Errorf("%v shows %v, want the hole of multistream", r.Reject, r.Risk.Info())
 	}
 }
