@@ -401,11 +401,11 @@ var builtinFiles = []ruleFile{
 		Implementation: "lighthouse",
 		Rule: []rawRule{
 			rawRule{
-				Line:           5,
+				Line:           7,
 				Name:           "banned",
 				Summary:        "the peer's address has more than five banned peers, and it came back",
 				Default:        true,
-				Setting:        "none for the log file (its level is debug by default); --debug-level debug for the terminal",
+				Setting:        "--logfile-format JSON for the log file (its level is debug by default); --debug-level debug --log-format JSON for the terminal. Into the text layouts a peer can write whole lines, so that they are not believed",
 				FalsePositives: "stakers that share an address with five bad peers (carrier-grade NAT, a data centre)",
 				Source:         "sigp/lighthouse beacon_node/lighthouse_network/src/service/mod.rs @2e0eb6d (slog), v7 and later (tracing)",
 				rawRecord: rawRecord{
@@ -456,10 +456,10 @@ var builtinFiles = []ruleFile{
 				},
 			},
 			rawRule{
-				Line:           36,
+				Line:           38,
 				Name:           "handshake",
 				Summary:        "the peer's inbound connection failed in the transport handshake",
-				Setting:        "none for the log file (its level is debug by default); --debug-level debug for the terminal",
+				Setting:        "--logfile-format JSON for the log file (its level is debug by default); --debug-level debug --log-format JSON for the terminal. Into the text layouts a peer can write whole lines, so that they are not believed",
 				FalsePositives: "scanners, health checks, peers that cancel a race between transports: to be counted with a high maxretry",
 				Source:         "sigp/lighthouse beacon_node/lighthouse_network/src/service/mod.rs, v7 and later",
 				rawRecord: rawRecord{

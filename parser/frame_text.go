@@ -38,6 +38,12 @@ func framePolkadot(s string, res *Result) bool {
 	return true
 }
 
+// lighthouseWitnesses stand in lines in which Lighthouse prints a peer's own text:
+// its agent (peer_manager/mod.rs, peerdb/client.rs) and the reason with which it
+// closed a QUIC connection. Neither layout escapes a text, also where it puts
+// quotes around it.
+var lighthouseWitnesses = [...]string{"agent_version: ", "client: ", "aborted by peer: "}
+
 // frameLighthouse reads Lighthouse's two text layouts, which have the same
 // beginning: slog's terminal format (until v6; levels DEBG, ERRO, CRIT) and
 // that of its tracing layer (common/logging/src/tracing_logging_layer.rs):
@@ -63,7 +69,11 @@ func frameLighthouse(s string, res *Result) bool {
 	}
 	rec := &res.Record
 	rec.Time, rec.Level, rec.Message = at.complete(res.ref), level, strings.Trim(message, " ")
-	res.noteDisplay()
+	for _, witness := range lighthouseWitnesses {
+		if strings.Contains(rec.Message, witness) {
+			res.Risk |= RiskDisplay
+		}
+	}
 	return true
 }
 

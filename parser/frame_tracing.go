@@ -76,13 +76,13 @@ func isTarget(s string) bool {
 // transport/choice.rs, libp2p-swarm lib.rs), the reason with which it closed a
 // QUIC connection (quinn-proto frame.rs, in an application's error chain).
 var displayWitnesses = [...]string{
-	" user_agent=", " agent_version=", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
+	" user_agent=", " agent_version=", " client=Unknown: ", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
 }
 
 // displayNeedles find those lines in colour too, which stands around a field's
 // name.
 var displayNeedles = [...]string{
-	"user_agent", "agent_version", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
+	"user_agent", "agent_version", "Unknown: ", ": version: ", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
 }
 
 // displaysPeerText tells whether the message holds a witness outside quotes,
