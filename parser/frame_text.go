@@ -106,7 +106,7 @@ func framePython(s string, res *Result) bool {
 // quoted, and Message holds them too.
 func framePrysm(s string, res *Result) bool {
 	s = res.text.stripColour(s)
-	if s[0] != '[' {
+	if !strings.HasPrefix(s, "[") { // nothing may be left without the colour
 		return false
 	}
 	at := readStamp(s[1:], ' ')

@@ -23,6 +23,21 @@ const (
 	trueAddr = "/ip4/203.0.113.66/tcp/44788"
 )
 
+// A line of nothing but colour is no reason to stop, however long it is: long ones
+// are read whole.
+func TestNothingButColour(t *testing.T) {
+	p := newParser(t, Options{})
+	var res Result
+	for _, n := range []int{1, alwaysRead} {
+		l := Line{Text: strings.Repeat("\x1b[0m", n)}
+		for _, read := range []func(Line, *Result){p.Parse, p.Explain} {
+			if read(l, &res); res.Reject != Unrecognised {
+				t.Errorf("%d sequences: %v", n, res.Reject)
+			}
+		}
+	}
+}
+
 // hostileTexts are what a stranger may want to be read as.
 func hostileTexts() []string {
 	slogLine := "time=2026-11-20T11:17:19.901Z level=INFO source=/x/swarm_listen.go:168 msg=CANONICAL_PEER_STATUS peer=" + somePeer +
