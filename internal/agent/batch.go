@@ -11,8 +11,10 @@ const (
 	// judgeAtOnce is how many events are judged together; then the firewall has
 	// what they brought, and those who look are answered.
 	judgeAtOnce = 64
-	// readBeside bounds the batches judged without a look at anything else.
+	// readBeside bounds the batches judged without a look at anything else, and
+	// fewPending the decisions that wait to be saved meanwhile.
 	readBeside = 16
+	fewPending = 64
 )
 
 // batchRead is a batch with the events of its lines.
@@ -33,7 +35,7 @@ func (e *engine) batch(b sources.Batch) {
 	e.take(now, b)
 	now.read(e.now())
 	for n := 1; ; n++ {
-		more := n < readBeside && len(e.pending) < maxPending && e.readNext(next)
+		more := n < readBeside && len(e.pending) < fewPending && e.readNext(next)
 		e.judge(now)
 		if !more {
 			return
