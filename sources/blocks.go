@@ -33,12 +33,17 @@ func readFile(path string, read func(f *os.File, yield func(Block, error) bool))
 			yield(Block{}, fmt.Errorf("%s is a directory: name the files in it, such as %s/*.log", path, path))
 			return
 		}
-		read(f, func(b Block, err error) bool {
-			if err != nil {
-				err = fmt.Errorf("reading %s: %w", path, err)
-			}
-			return yield(b, err)
-		})
+		read(f, naming(path, yield))
+	}
+}
+
+// naming has yield get errors that say what was read.
+func naming(what string, yield func(Block, error) bool) func(Block, error) bool {
+	return func(b Block, err error) bool {
+		if err != nil {
+			err = fmt.Errorf("reading %s: %w", what, err)
+		}
+		return yield(b, err)
 	}
 }
 
@@ -63,8 +68,8 @@ func readMapped(f *os.File, yield func(Block, error) bool) {
 	}
 }
 
-// readUnpacked reads f, which may be compressed and have a container's frames.
-func readUnpacked(f *os.File, yield func(Block, error) bool) {
+// readUnpacked reads a log that may be compressed and have a container's frames.
+func readUnpacked(f io.Reader, yield func(Block, error) bool) {
 	r, err := unpack(f)
 	if err != nil {
 		yield(Block{}, err)
@@ -82,6 +87,11 @@ func ReadBlocks(r io.Reader) iter.Seq2[Block, error] {
 	return func(yield func(Block, error) bool) {
 		newBlocks(r).run(yield)
 	}
+}
+
+// ReadLogBlocks iterates over the same lines as ReadLog, as Blocks.
+func ReadLogBlocks(name string, r io.Reader) iter.Seq2[Block, error] {
+	return func(yield func(Block, error) bool) { readUnpacked(r, naming(name, yield)) }
 }
 
 // blocks cuts a stream into Blocks.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"os"
 	"slices"
 	"strings"
 )
@@ -70,7 +71,13 @@ func (r *Reader) pump(ctx context.Context, out chan<- Batch) error {
 // log (see NewContainer), the frames are taken off. The error, if any, is the
 // last thing given; what could be read before it was given too.
 func ReadFile(path string) iter.Seq2[Batch, error] {
-	return batches(path, readFile(path, readUnpacked))
+	return batches(path, readFile(path, func(f *os.File, yield func(Block, error) bool) { readUnpacked(f, yield) }))
+}
+
+// ReadLog is ReadFile of a log that comes as a stream, such as one piped into a
+// dry run.
+func ReadLog(name string, r io.Reader) iter.Seq2[Batch, error] {
+	return batches(name, ReadLogBlocks(name, r))
 }
 
 // unpack returns the text in r, whether it is compressed by gzip or not.

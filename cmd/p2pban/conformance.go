@@ -48,7 +48,7 @@ type clauseCount struct {
 func checkConformance(g *global, stdin io.Reader, stdout io.Writer, file string) error {
 	var lines iter.Seq2[sources.Batch, error]
 	if file == "-" {
-		lines = sources.Read("standard input", stdin)
+		lines = sources.ReadLog("standard input", stdin)
 	} else {
 		lines = sources.ReadFile(file)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strings"
 	"time"
@@ -52,11 +53,10 @@ func newExplain(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			in, done, err := explainInput(c, args)
+			in, err := explainInput(c, args)
 			if err != nil {
 				return err
 			}
-			defer done()
 			e := agent.NewExplainer(p, time.Now())
 			if g.json {
 				return explainJSON(c.OutOrStdout(), e, in)
@@ -68,27 +68,23 @@ func newExplain(g *global) *cobra.Command {
 	return c
 }
 
-// explainInput is the line itself, the file of that name, or standard input.
-func explainInput(c *cobra.Command, args []string) (r io.Reader, done func(), err error) {
-	nothing := func() {}
+// explainInput is the line itself, the file of that name, or standard input: read
+// as a dry run reads it, which it has to explain.
+func explainInput(c *cobra.Command, args []string) (iter.Seq2[sources.Batch, error], error) {
 	if len(args) == 0 || args[0] == "-" {
 		if f, ok := c.InOrStdin().(*os.File); ok && len(args) == 0 && isTerminal(f) {
-			return nil, nil, usagef("give a line, a file, or lines on standard input")
+			return nil, usagef("give a line, a file, or lines on standard input")
 		}
-		return c.InOrStdin(), nothing, nil
+		return sources.ReadLog("standard input", c.InOrStdin()), nil
 	}
-	info, err := os.Stat(args[0])
+	_, err := os.Lstat(args[0])
 	switch {
-	case err == nil && !info.IsDir():
-		f, err := os.Open(args[0])
-		if err != nil {
-			return nil, nil, err
-		}
-		return f, func() { f.Close() }, nil
+	case err == nil: // why it can't be read says whoever tries
+		return sources.ReadFile(args[0]), nil
 	case !strings.ContainsAny(args[0], " \t={"):
-		return nil, nil, usagef("%q is no file and does not look like a log line", args[0])
+		return nil, usagef("%q is no file and does not look like a log line", args[0])
 	}
-	return strings.NewReader(args[0]), nothing, nil
+	return sources.ReadLog("line", strings.NewReader(args[0])), nil
 }
 
 func isTerminal(f *os.File) bool {
@@ -96,9 +92,9 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func explainJSON(w io.Writer, e *agent.Explainer, in io.Reader) error {
+func explainJSON(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, error]) error {
 	b := bufio.NewWriter(w)
-	for batch, err := range sources.Read("input", in) {
+	for batch, err := range in {
 		if err != nil {
 			return err
 		}
@@ -111,10 +107,10 @@ func explainJSON(w io.Writer, e *agent.Explainer, in io.Reader) error {
 	return b.Flush()
 }
 
-func explainText(w io.Writer, e *agent.Explainer, in io.Reader) error {
+func explainText(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, error]) error {
 	var one agent.Explanation
 	t := agent.NewExplainTally()
-	for batch, err := range sources.Read("input", in) {
+	for batch, err := range in {
 		if err != nil {
 			return err
 		}

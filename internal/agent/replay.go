@@ -31,7 +31,7 @@ type Capture struct {
 // OpenCapture opens the file at path, or stdin for "-".
 func OpenCapture(path string, stdin io.Reader, now time.Time) (Capture, error) {
 	if path == "-" {
-		return Capture{Name: "-", Blocks: sources.ReadBlocks(stdin), Written: now}, nil
+		return Capture{Name: "-", Blocks: sources.ReadLogBlocks("standard input", stdin), Written: now}, nil
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -146,7 +146,7 @@ func (l *lane) events() iter.Seq[[]parser.Event] {
 		l.batch, l.spare = make([]parser.Event, 0, batchEvents), make([]parser.Event, 0, batchEvents)
 		for b, err := range l.capture.Blocks {
 			if err != nil {
-				l.err = fmt.Errorf("reading %s: %w", l.capture.Name, err)
+				l.err = err // names the file
 				return
 			}
 			if !l.block(b, give) || !give() {
