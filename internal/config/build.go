@@ -222,13 +222,17 @@ func (s *section) guard(g *jail.Guard) {
 	integer(s, "guardrate", &g.Rate)
 }
 
-// require reports keys that are missing.
+// require reports keys that are missing; in one line where a built-in jail, which
+// needs none, was probably meant.
 func (s *section) require(keys ...string) {
-	for _, key := range keys {
-		if _, ok := s.node.table[key]; !ok {
-			s.l.problem(s.node, s.key(key), "is missing",
-				fmt.Sprintf("a jail needs it, unless it is a built-in one (%s)", strings.Join(builtinNames(), ", ")))
-		}
+	missing := slices.DeleteFunc(keys, func(key string) bool { _, ok := s.node.table[key]; return ok })
+	if meant := nearest(s.bare, builtinNames()); meant != "" && len(missing) > 0 {
+		s.l.problem(s.node, s.name, "is no built-in jail, and has no "+strings.Join(missing, ", "), fmt.Sprintf("did you mean %q?", meant))
+		return
+	}
+	for _, key := range missing {
+		s.l.problem(s.node, s.key(key), "is missing",
+			fmt.Sprintf("a jail needs it, unless it is a built-in one (%s)", strings.Join(builtinNames(), ", ")))
 	}
 }
 
@@ -254,6 +258,9 @@ func (s *section) validate(c jail.Config, before int) {
 	reported := map[string]bool{}
 	for _, p := range s.l.problems[before:] {
 		reported[p.Key] = true
+	}
+	if reported[s.name] {
+		return // all that is wrong with it
 	}
 	for _, err := range flatten(c.Validate()) {
 		var p *jail.Problem

@@ -78,6 +78,9 @@ p2pban.toml:1:1: jail.mine.rules: is missing; a jail needs it, unless it is a bu
 p2pban.toml:1:1: jail.mine.findtime: is missing; a jail needs it, unless it is a built-in one (BUILTIN)
 p2pban.toml:1:1: jail.mine.bantime: is missing; a jail needs it, unless it is a built-in one (BUILTIN)
 p2pban.toml:2:1: jail.mine.maxretry: 0: expected 1 to 281474976710656`},
+		{"a built-in jail with a slip in its name", map[string]string{"p2pban.toml": "[jail.libp2p-flod]\n[jail.libp2p-chrn]\nmaxretry = 100\nbantime = \"1h\"\n"}, `
+p2pban.toml:1:1: jail.libp2p-flod: is no built-in jail, and has no rules, findtime, maxretry, bantime; did you mean "libp2p-flood"?
+p2pban.toml:2:1: jail.libp2p-chrn: is no built-in jail, and has no rules, findtime; did you mean "libp2p-churn"?`},
 		{"no jail", map[string]string{"p2pban.toml": "[source.kubo]\nunit = \"ipfs.service\"\n"}, `
 p2pban.toml:1:1: jail: no jail is named, so nothing would be judged; add [jail.NAME]; built in, needing no keys, are BUILTIN`},
 		{"what a source reads", map[string]string{"p2pban.toml": jailOK + `[source.both]
