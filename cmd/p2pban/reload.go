@@ -5,7 +5,8 @@ import (
 )
 
 const reloadLong = `Make the daemon read its configuration again. Windows, bans and positions in
-the logs are kept. A configuration with errors is refused whole, and the old
+the logs are kept, but for the bans of a jail that is gone and those that
+ignoreip forbids now: they are lifted. A configuration with errors is refused whole, and the old
 one stays in force. SIGHUP does the same.`
 
 func newReload(g *global) *cobra.Command {

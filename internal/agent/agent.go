@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer listener.Close()
-	store, saved, err := openState(cfg.Daemon.State, o.Log)
+	store, saved, aside, err := openState(cfg.Daemon.State, o.Log)
 	if err != nil {
 		return err
 	}
@@ -65,6 +65,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	a.engine.aside = aside
 	if a.metrics, err = listenMetrics(cfg.Metrics); err != nil {
 		for _, f := range a.engine.enforcers {
 			f.backend.Close()
@@ -86,15 +87,15 @@ type agent struct {
 
 // openState opens the state file. One that is damaged is kept under another
 // name: the bans in it may be gone, but the daemon must not stay down.
-func openState(path string, log *slog.Logger) (*state.Store, state.Saved, error) {
-	store, saved, aside, err := state.OpenOrSetAside(path)
+func openState(path string, log *slog.Logger) (store *state.Store, saved state.Saved, aside string, err error) {
+	store, saved, aside, err = state.OpenOrSetAside(path)
 	if err != nil {
-		return nil, saved, err
+		return nil, saved, "", err
 	}
 	if aside != "" {
 		log.Error("the state file was damaged; it was set aside and a new one begun", "kept", aside)
 	}
-	return store, saved, nil
+	return store, saved, aside, nil
 }
 
 // build makes everything and starts nothing.

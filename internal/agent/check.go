@@ -15,6 +15,7 @@ import (
 
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/sources"
 )
 
@@ -272,7 +273,8 @@ func (c *checker) settings() string {
 	return "on the node set\n" + strings.Join(out, "\n") + "\n`p2pban explain FILE` shows how its lines are read"
 }
 
-// state looks whether the state file could be written, without making it.
+// state looks whether the state file can be read and could be written, without
+// making it.
 func (c *checker) state() {
 	path := c.cfg.Daemon.State
 	dir := filepath.Dir(path)
@@ -283,7 +285,15 @@ func (c *checker) state() {
 		c.add(Warning, "state", fmt.Sprintf("%s can't be written by this user: %v", path, err), "run the check as the daemon's user, or set state in [daemon]")
 		return
 	}
-	c.add(OK, "state", path, "")
+	var damaged *state.DamagedError
+	switch err := state.Check(path); {
+	case err == nil:
+		c.add(OK, "state", path, "")
+	case errors.As(err, &damaged) && !damaged.Foreign:
+		c.add(Warning, "state", strings.TrimPrefix(err.Error(), "state: "), "the daemon will set it aside and begin without its bans, windows and positions in the logs: put a whole copy there first if you have one")
+	default:
+		c.add(Trouble, "state", strings.TrimPrefix(err.Error(), "state: "), "the daemon does not start with it; [daemon] state can name another file")
+	}
 }
 
 func errIsMissing(path string) bool {
@@ -296,7 +306,7 @@ func (c *checker) daemon(ctx context.Context) {
 	var e *control.Error
 	switch {
 	case err == nil:
-		c.add(OK, "daemon", fmt.Sprintf("runs since %s, %d alarms", s.Started.Format(time.RFC3339), len(s.Alarms)), "")
+		c.add(OK, "daemon", fmt.Sprintf("runs since %s, alarms: %d", s.Started.Local().Format("2006-01-02 15:04:05 -07:00"), len(s.Alarms)), "")
 		if s.Firewall.Backend == "nftables" {
 			c.liveTable(ctx)
 		}

@@ -36,11 +36,13 @@ const (
 // engine owns the jails. Every line, every request and every tick goes through
 // its one goroutine (Run), so nothing in it is locked.
 type engine struct {
-	log       *slog.Logger
-	now       func() time.Time
-	started   time.Time
-	version   string
-	config    string
+	log     *slog.Logger
+	now     func() time.Time
+	started time.Time
+	version string
+	config  string
+	// aside is where a damaged state file was put at the start, "" for none.
+	aside     string
 	jails     *jail.Set
 	store     *state.Store
 	enforcers []*Enforcer

@@ -396,6 +396,38 @@ func TestReload(t *testing.T) {
 	l.wait("the third line, in the new file, to ban", func() bool { return inKernel(t, hostile.String()) })
 }
 
+// TestReloadWithoutAJail tells that its bans go with it.
+func TestReloadWithoutAJail(t *testing.T) {
+	l := newLab(t, liveConfig)
+	l.start()
+	l.accuse("node.log", hostile, 3)
+	l.wait("the ban", func() bool { return inKernel(t, hostile.String()) })
+	l.configure(strings.Replace(liveConfig, "jail.quick", "jail.swift", 1))
+	reply, err := l.client.Reload(t.Context())
+	want := []string{"jail quick is gone, and its bans are lifted: 1", "the other jails changed; their windows and bans are kept"}
+	if err != nil || !slices.Equal(reply.Changes, want) {
+		t.Errorf("reload: %+v, %v; want %q", reply, err, want)
+	}
+	l.wait("the end of the ban", func() bool { return !inKernel(t, hostile.String()) })
+	if reply, err = l.client.Reload(t.Context()); err != nil || reply.Changes == nil || len(reply.Changes) > 0 {
+		t.Errorf("a second reload: %+v, %v; want an empty list", reply, err)
+	}
+}
+
+// TestMovedConfig tells that the configuration's file came or went.
+func TestMovedConfig(t *testing.T) {
+	for _, tt := range []struct{ old, now, want string }{
+		{"/a.toml", "/a.toml", ""},
+		{"", "", ""},
+		{"/a.toml", "", "/a.toml is gone, so the built-in defaults are read"},
+		{"", "/a.toml", "/a.toml is read now"},
+	} {
+		if got := movedConfig(tt.old, tt.now); got != tt.want {
+			t.Errorf("from %q to %q: %q, want %q", tt.old, tt.now, got, tt.want)
+		}
+	}
+}
+
 // TestSecondDaemon must not disturb the first.
 func TestSecondDaemon(t *testing.T) {
 	l := newLab(t, liveConfig)
@@ -428,6 +460,18 @@ func TestDamagedState(t *testing.T) {
 	if !strings.Contains(l.log.String(), kept[0]) {
 		t.Errorf("the log does not name %s", kept[0])
 	}
+	alarms := func() string {
+		s, err := l.client.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(s.Alarms)
+	}
+	l.wait("an alarm that names it", func() bool { return strings.Contains(alarms(), kept[0]) })
+	if err := os.Rename(kept[0], filepath.Join(l.dir, "looked-at")); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("its end", func() bool { return !strings.Contains(alarms(), kept[0]) })
 }
 
 // TestDoors brings a ban to a deny list beside the firewall, and takes it out

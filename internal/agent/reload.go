@@ -3,12 +3,14 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
 
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/jail"
 	"github.com/p2pban/p2pban/parser"
 )
 
@@ -22,13 +24,33 @@ func (d *desk) Reload(ctx context.Context) (*control.ReloadReply, error) {
 	if err != nil {
 		return nil, &control.Error{Status: http.StatusUnprocessableEntity, What: err.Error(), Hint: "nothing was changed: the old configuration stays in force"}
 	}
+	moved := movedConfig(d.running.Path, cfg.Path)
 	if len(cfg.Sources) == 0 {
-		return nil, &control.Error{Status: http.StatusUnprocessableEntity, What: "the new configuration names no log to watch", Hint: "nothing was changed"}
+		what := "the new configuration names no log to watch"
+		if moved != "" {
+			what += ": " + moved
+		}
+		return nil, &control.Error{Status: http.StatusUnprocessableEntity, What: what, Hint: "nothing was changed"}
 	}
 	var reply *control.ReloadReply
 	var refused error
 	err = d.engine.ask(ctx, func() { reply, refused = d.engine.reconfigure(ctx, d.running, cfg); d.adopt(cfg, refused) })
+	if moved != "" && reply != nil {
+		reply.Changes = append([]string{moved}, reply.Changes...)
+	}
 	return reply, errors.Join(err, refused)
+}
+
+// movedConfig says that the file of the configuration is another than it was:
+// DefaultPath can come and go.
+func movedConfig(old, now string) string {
+	switch {
+	case old == now:
+		return ""
+	case now == "":
+		return old + " is gone, so the built-in defaults are read"
+	}
+	return now + " is read now"
 }
 
 // adopt makes cfg the running configuration; what needs a restart stays.
@@ -38,7 +60,7 @@ func (d *desk) adopt(cfg *config.Config, refused error) {
 	}
 	next := *cfg
 	next.Firewall, next.Daemon, next.Metrics = d.running.Firewall, d.running.Daemon, d.running.Metrics
-	d.running = &next
+	d.running, d.engine.config = &next, cfg.Path
 }
 
 // reconfigure changes the engine from old to cfg. Everything that can be
@@ -56,10 +78,8 @@ func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*con
 		return nil, err
 	}
 	e.settle(ctx, decisions)
-	reply := &control.ReloadReply{Changes: e.swapSources(next)}
-	if !reflect.DeepEqual(old.Jails, cfg.Jails) {
-		reply.Changes = append(reply.Changes, "the jails changed; windows and bans are kept")
-	}
+	reply := &control.ReloadReply{Changes: append([]string{}, e.swapSources(next)...)}
+	reply.Changes = append(reply.Changes, jailChanges(old.Jails, cfg.Jails, decisions)...)
 	if !reflect.DeepEqual(old.Firewall, cfg.Firewall) {
 		reply.Changes = append(reply.Changes, "[firewall] changed and takes effect at the next start of the daemon")
 	}
@@ -70,6 +90,33 @@ func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*con
 		reply.Changes = append(reply.Changes, "[metrics] changed and takes effect at the next start of the daemon")
 	}
 	return reply, nil
+}
+
+// jailChanges says what became of the jails, and of their bans.
+func jailChanges(old, now []jail.Config, decisions []jail.Decision) (changes []string) {
+	gone := func(j jail.Config) bool {
+		return !slices.ContainsFunc(now, func(n jail.Config) bool { return n.Name == j.Name })
+	}
+	for _, j := range old {
+		if !gone(j) {
+			continue
+		}
+		bans := 0
+		for _, d := range decisions {
+			if d.Jail == j.Name {
+				bans++
+			}
+		}
+		changes = append(changes, fmt.Sprintf("jail %s is gone, and its bans are lifted: %d", j.Name, bans))
+	}
+	switch {
+	case reflect.DeepEqual(slices.DeleteFunc(slices.Clone(old), gone), now):
+	case len(changes) > 0:
+		changes = append(changes, "the other jails changed; their windows and bans are kept")
+	default:
+		changes = append(changes, "the jails changed; windows and bans are kept")
+	}
+	return changes
 }
 
 // swapSources makes next the sources. One that reads what it read before goes

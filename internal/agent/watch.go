@@ -2,7 +2,10 @@ package agent
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -29,6 +32,19 @@ func (e *engine) noteSave(err error) {
 	e.alarms.set(e.now(), "state", "", what, fix)
 }
 
+// noteAside keeps an alarm standing until the operator has taken the damaged
+// state file away.
+func (e *engine) noteAside(now time.Time) {
+	if e.aside == "" {
+		return
+	}
+	what := "the state file was damaged, and its bans, windows and positions in the logs are lost: the daemon began anew, and it is kept as " + e.aside
+	if _, err := os.Lstat(e.aside); errors.Is(err, fs.ErrNotExist) {
+		what, e.aside = "", ""
+	}
+	e.alarms.set(now, "state", "aside", what, "look at the disk, ban by hand whom you know (`p2pban dry-run` on the logs shows whom the jails had out), then move the damaged file away, which ends this alarm")
+}
+
 // watch looks, every watchEvery, at what may need a person.
 func (e *engine) watch(now time.Time) {
 	for _, f := range e.enforcers {
@@ -51,6 +67,7 @@ func (e *engine) watch(now time.Time) {
 		e.watchSource(now, s)
 	}
 	e.watchJails(now)
+	e.noteAside(now)
 	e.bus.tellLost()
 }
 

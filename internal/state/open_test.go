@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -40,6 +42,51 @@ func TestNewerSchema(t *testing.T) {
 	var newer *NewerError
 	if !errors.As(err, &newer) || newer.Schema != 6 || newer.Ours != schemaVersion || aside != "" {
 		t.Errorf("%q, %v: want a NewerError and nothing moved", aside, err)
+	}
+}
+
+// TestCheck says what Open would, and leaves no trace.
+func TestCheck(t *testing.T) {
+	var newer *NewerError
+	var damaged *DamagedError
+	for _, tt := range []struct {
+		name string
+		make func(t *testing.T, path string)
+		want func(error) bool
+	}{
+		{"no file", func(*testing.T, string) {}, func(err error) bool { return err == nil }},
+		{"a whole one", func(t *testing.T, path string) { open(t, path).Close() }, func(err error) bool { return err == nil }},
+		{"a newer one", func(t *testing.T, path string) {
+			s := open(t, path)
+			if _, err := s.db.Exec(`PRAGMA user_version = 6`); err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+		}, func(err error) bool { return errors.As(err, &newer) }},
+		{"an empty one", func(t *testing.T, path string) {
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, func(err error) bool { return errors.As(err, &damaged) }},
+		{"a directory", func(t *testing.T, path string) {
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, func(err error) bool { return err != nil && strings.Contains(err.Error(), "not a regular file") }},
+	} {
+		path := filepath.Join(t.TempDir(), "state.db")
+		tt.make(t, path)
+		before, err := filepath.Glob(path + "*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Check(path); !tt.want(err) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		after, err := filepath.Glob(path + "*")
+		if err != nil || !slices.Equal(before, after) {
+			t.Errorf("%s: there was %q, and is %q, %v", tt.name, before, after, err)
+		}
 	}
 }
 

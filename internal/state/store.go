@@ -74,7 +74,7 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 	if err != nil {
 		return nil, saved, "", err
 	}
-	saved, ids, err := inspect(path)
+	saved, ids, err := inspect(path, url.Values{"mode": {"ro"}})
 	var damaged *DamagedError
 	if errors.As(err, &damaged) && !damaged.Foreign && mayRename {
 		aside, err = setAside(path)
@@ -90,6 +90,17 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 	return s, saved, aside, nil
 }
 
+// Check says what Open would say of the file at path, without making or changing
+// any. It says nothing of one with a WAL: that is open, or was left by a
+// process that was killed, and can't be read without leaving traces.
+func Check(path string) error {
+	if _, err := os.Lstat(path + "-wal"); err == nil {
+		return nil
+	}
+	_, _, err := inspect(path, url.Values{"mode": {"ro"}, "immutable": {"1"}})
+	return err
+}
+
 // minDatabase is the size of SQLite's smallest page, hence of its smallest file
 // (its "Database File Format", 1.3.2). A shorter one it may take for empty.
 const minDatabase = 512
@@ -97,7 +108,7 @@ const minDatabase = 512
 // inspect reads the whole file, if there is one, and changes nothing: not even
 // the WAL is played in, as a writer would do on closing. ids are the rows of the
 // bans.
-func inspect(path string) (saved Saved, ids []int64, err error) {
+func inspect(path string, options url.Values) (saved Saved, ids []int64, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -113,7 +124,7 @@ func inspect(path string) (saved Saved, ids []int64, err error) {
 	case info.Size() < minDatabase:
 		return saved, nil, &DamagedError{Path: path, Err: fmt.Errorf("%d bytes are left of it", info.Size())}
 	}
-	s, err := connect(path, url.Values{"mode": {"ro"}})
+	s, err := connect(path, options)
 	if err != nil {
 		return saved, nil, err
 	}
