@@ -32,7 +32,7 @@ func newBan(g *global) *cobra.Command {
 				return printJSON(c.OutOrStdout(), bans)
 			}
 			for _, b := range bans {
-				say(c.OutOrStdout(), "banned %s until %s\n", b.Prefix, until(b.Until))
+				say(c.OutOrStdout(), "banned %s %s\n", b.Prefix, untilEnd(b.Until))
 			}
 			return nil
 		},

@@ -141,7 +141,7 @@ func (t *dryRunText) decision(d jail.Decision) error {
 	why := ""
 	switch d.Action {
 	case jail.Ban:
-		why = fmt.Sprintf("%d failures (%s), until %s", d.Failures, lineCounts(d.Evidence.Rules), until(endOf(d)))
+		why = fmt.Sprintf("%d failures (%s), %s", d.Failures, lineCounts(d.Evidence.Rules), untilEnd(endOf(d)))
 	case jail.Held:
 		why = fmt.Sprintf("%d failures, held back by the eclipse guard", d.Failures)
 	}

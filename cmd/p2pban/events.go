@@ -51,7 +51,7 @@ func printEvent(w io.Writer, e *control.Event) error {
 	case e.Ban != nil:
 		text = fmt.Sprintf("%s in jail %s", e.Ban.Prefix, e.Ban.Jail)
 		if e.Type == "ban" {
-			text += " until " + until(e.Ban.Until)
+			text += " " + untilEnd(e.Ban.Until)
 		}
 		if e.Ban.Failures > 0 {
 			text += fmt.Sprintf(", %d failures", e.Ban.Failures)

@@ -56,7 +56,7 @@ func printHost(w io.Writer, name string, known []control.HostStatus) error {
 		say(w, "%s in jail %s: ", h.Prefix, h.Jail)
 		switch {
 		case h.Ban != nil:
-			say(w, "BANNED since %s until %s", local(h.Ban.Time), until(h.Ban.Until))
+			say(w, "BANNED since %s %s", local(h.Ban.Time), untilEnd(h.Ban.Until))
 		case h.Held:
 			say(w, "would be banned, but the eclipse guard holds it back")
 		default:

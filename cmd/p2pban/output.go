@@ -27,6 +27,14 @@ func until(t *time.Time) string {
 	return local(*t)
 }
 
+// untilEnd writes the end of a ban within a sentence.
+func untilEnd(t *time.Time) string {
+	if t == nil {
+		return until(t)
+	}
+	return "until " + until(t)
+}
+
 // ago writes how long a time is past, in the largest sensible unit.
 func ago(t *time.Time, now time.Time) string {
 	if t == nil {
