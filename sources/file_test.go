@@ -171,7 +171,8 @@ func TestFileReadsRestFromCopy(t *testing.T) {
 		appendTo(t, path, text)
 		want = append(want, lines...)
 		if i == 0 {
-			f.next() // from here on the reader is blocked in the middle of the first part
+			f.next()
+			waitFor(t, "the reader is blocked in the middle of the first part", func() bool { return f.src.Stats().Batches == 2 })
 		}
 		for k := i; k > 0; k-- {
 			must(t, os.Rename(fmt.Sprintf("%s.%d", path, k), fmt.Sprintf("%s.%d", path, k+1)))
