@@ -30,6 +30,9 @@ type fileEntry struct {
 	At    int64  `json:"at"`
 	// Empty says that there was nothing in the file.
 	Empty bool `json:"empty,omitempty"`
+	// Holds tells the file from others while nothing was read of it, if it was
+	// rotated away before.
+	Holds *mark `json:"holds,omitempty"`
 	// After is the newest rotated file at the time when this one was begun:
 	// where the file can't be found, what came after it still can.
 	After *mark `json:"after,omitempty"`
@@ -43,10 +46,26 @@ type fileEntry struct {
 type mark struct {
 	Ino   uint64 `json:"ino"`
 	First string `json:"first,omitempty"`
+	// At is some place in it, Tail the fingerprint of the bytes before that: logs
+	// may all begin with the same line. Older versions wrote neither.
+	At   int64  `json:"at,omitempty"`
+	Tail string `json:"tail,omitempty"`
+}
+
+func (m mark) place() place {
+	return place{first: m.First, tail: m.Tail, at: m.At}
 }
 
 func (e fileEntry) place() place {
 	return place{id: fileID{e.Dev, e.Ino}, first: e.First, tail: e.Tail, at: e.At}
+}
+
+// mark is that of the file of the entry.
+func (e fileEntry) mark() mark {
+	if e.Holds != nil {
+		return *e.Holds
+	}
+	return mark{Ino: e.Ino, First: e.First, At: e.At, Tail: e.Tail}
 }
 
 func parseFileCursor(text string) (fileCursor, error) {
@@ -72,7 +91,13 @@ func parseFileCursor(text string) (fileCursor, error) {
 // for every batch carries the entries of all files.
 func (g *generation) encode(path string, split *pieces) []byte {
 	if g.encoded == nil || g.encodedFor != path || split != nil || g.at.Load() == 0 {
-		e := fileEntry{Path: path, Dev: g.id.dev, Ino: g.id.ino, First: g.begins(), Tail: g.tail, At: g.at.Load(), After: g.after.Load()}
+		m := g.mark()
+		e := fileEntry{Path: path, Dev: g.id.dev, Ino: g.id.ino, First: m.First, At: g.at.Load(), After: g.after.Load()}
+		if e.At > 0 {
+			e.Tail = m.Tail
+		} else if m.At > 0 {
+			e.Holds = &m
+		}
 		e.Empty = g.pos == 0 && g.size() == 0
 		if split != nil {
 			e.Split = *split

@@ -183,16 +183,16 @@ func (f *File) from(g *generation) []*generation {
 	return nil
 }
 
-// firstOf returns the fingerprint of the first line of a generation of path; ""
-// if it was retired meanwhile.
-func (f *File) firstOf(path string, g *generation) string {
+// markOf returns the mark of what a generation of path holds now; zero if it was
+// retired meanwhile.
+func (f *File) markOf(path string, g *generation) mark {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	open := slices.ContainsFunc(f.chains, func(c *chain) bool { return c.path == path && slices.Contains(c.gens, g) })
 	if !open || g.archive != nil {
-		return ""
+		return mark{}
 	}
-	return firstLine(g.fd)
+	return g.marked()
 }
 
 // extend adds generations to the end of the chain of path, or before its last

@@ -178,8 +178,8 @@ func (r *fileReader) send(ctx context.Context, b Batch) error {
 func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) error {
 	r.f.update(func(s *Stats) { s.Truncations++ })
 	r.f.opts.Log.Debug("file emptied", "path", c.path, "read", g.pos)
-	known := g.known() // a copy of g has g's first line
-	p := place{id: g.id, first: g.begins(), tail: fingerprint(g.recent), at: g.pos}
+	known := g.known() // a copy of g holds what g held
+	p := place{id: g.id, first: g.mark().First, tail: fingerprint(g.recent), at: g.pos}
 	var cp *generation
 	var after *mark
 	o := steadily(c.path, func(s shelf) (o opened) {
@@ -210,17 +210,15 @@ func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) err
 // read of g, and those that were made after it. If g was rotated away since, only
 // the older ones: what came after g is for the lookout to open.
 func (r *fileReader) copied(g *generation, p place, all, older []rotated) (cp *generation, o opened) {
-	for i, file := range all {
-		if cp = p.open(file, false); cp == nil {
-			continue
-		}
-		o.gens = []*generation{cp}
-		if i < len(older) {
-			o.whole(*newestMark(older[:i+1]), newerThan(older, i), g, r.f.open())
-		}
-		return cp, o
+	i, cp := p.find(all, since(all, g.after.Load()))
+	if cp == nil {
+		return nil, o
 	}
-	return nil, o
+	o.gens = []*generation{cp}
+	if i < len(older) {
+		o.whole(*newestMark(older[:i+1]), newerThan(older, i), g, r.f.open())
+	}
+	return cp, o
 }
 
 // open opens a rotated file behind the place if it is the one meant.

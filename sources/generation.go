@@ -21,6 +21,10 @@ const (
 	recentBytes = 512
 	// firstBytes bounds what of the first line makes its hash.
 	firstBytes = 1024
+	// markBytes bounds how far into a file the place is that makes its mark. Many
+	// programs write the same lines at each start, without a time: it is far
+	// beyond those.
+	markBytes = 64 << 10
 )
 
 // fileID is a file, whatever its name.
@@ -47,11 +51,10 @@ type generation struct {
 	pos int64
 	// recent holds the last bytes before pos, at most recentBytes.
 	recent []byte
-	// first is the fingerprint of the first line, nil while nothing was read. The
-	// lookout reads it too.
-	first atomic.Pointer[string]
-	// tail is the fingerprint of the bytes before at.
-	tail string
+	// holds is what is known of what it holds, nil if nothing: up to at, or, before
+	// anything was read of a rotated file, up to its end or markBytes. The lookout
+	// reads it too.
+	holds atomic.Pointer[mark]
 	// after is the newest file rotated away from the path when this one was
 	// begun. The lookout reads it too.
 	after atomic.Pointer[mark]
@@ -99,19 +102,19 @@ func (g *generation) known() (known []mark) {
 	if m := g.after.Load(); m != nil {
 		known = append(known, *m)
 	}
-	if first := g.begins(); first != "" {
-		known = append(known, mark{Ino: g.id.ino, First: first})
+	if m := g.mark(); m.First != "" {
+		known = append(known, m)
 	}
 	return known
 }
 
-// begins returns the fingerprint of the first line, as it was when it was read;
-// "" while nothing was.
-func (g *generation) begins() string {
-	if first := g.first.Load(); first != nil {
-		return *first
+// mark returns what is known of what the file holds, or held when it was read; zero
+// if nothing is.
+func (g *generation) mark() mark {
+	if m := g.holds.Load(); m != nil {
+		return *m
 	}
-	return ""
+	return mark{}
 }
 
 func (g *generation) close() {
@@ -196,11 +199,11 @@ func (g *generation) advance(data []byte) {
 // before are the bytes that stand there, as many as are known.
 func (g *generation) passed(at int64, before []byte) {
 	g.at.Store(at)
-	g.tail = fingerprint(before)
-	if g.begins() == "" && g.archive == nil {
-		first := firstLine(g.fd)
-		g.first.Store(&first)
+	m := mark{Ino: g.id.ino, First: g.mark().First, At: at, Tail: fingerprint(before)}
+	if m.First == "" && g.archive == nil {
+		m.First = firstLine(g.fd)
 	}
+	g.holds.Store(&m)
 	g.encoded = nil
 }
 
@@ -209,9 +212,9 @@ func (g *generation) passed(at int64, before []byte) {
 // between may be lost: it is Cut.
 func (g *generation) restart(after *mark) {
 	g.after.Store(after)
-	g.pos, g.recent, g.tail, g.encoded, g.hole = 0, nil, "", nil, true
+	g.pos, g.recent, g.encoded, g.hole = 0, nil, nil, true
 	g.at.Store(0)
-	g.first.Store(nil)
+	g.holds.Store(nil)
 	g.lines.broken = g.lines.length > 0
 	g.dirty.Store(true)
 }
@@ -272,6 +275,27 @@ func firstLineOf(head []byte) string {
 		return ""
 	}
 	return fingerprint(head)
+}
+
+// markOf returns the mark of the file with that inode that begins with head, all of
+// it or markBytes.
+func markOf(ino uint64, head []byte) mark {
+	return mark{
+		Ino:   ino,
+		First: firstLineOf(head[:min(len(head), firstBytes)]),
+		At:    int64(len(head)),
+		Tail:  fingerprint(head[max(0, len(head)-recentBytes):]),
+	}
+}
+
+// marked is markOf what a plain file holds now; zero if it can't be read.
+func (g *generation) marked() mark {
+	head := make([]byte, min(max(g.size(), 0), markBytes))
+	n, err := pread(g.fd, head, 0)
+	if err != nil {
+		return mark{}
+	}
+	return markOf(g.id.ino, head[:n])
 }
 
 // fingerprint is 64 bits of SHA-256: long enough that two lines don't share it

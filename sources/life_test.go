@@ -19,19 +19,33 @@ var lives = flag.Int("lives", 15, "how many random lives of a log to go through"
 // followed and while it is not, and wants every line once.
 func TestRandomLife(t *testing.T) {
 	for seed := range *lives {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			l := &life{t: t, rand: rand.New(rand.NewPCG(uint64(seed), 1)), path: filepath.Join(t.TempDir(), "n.log"), seen: map[string]int{}}
-			appendTo(t, l.path, "")
-			l.start()
-			for range 40 {
-				l.step()
-			}
-			if l.f == nil {
-				l.start()
-			}
-			l.complete()
-		})
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { liveThrough(t, seed, "") })
+		t.Run(fmt.Sprint(seed, " alike"), func(t *testing.T) { liveThrough(t, seed, startup()) })
 	}
+}
+
+// startup is what many programs write at each start, without a time.
+func startup() string {
+	head := "Initializing daemon...\n"
+	for port := range 40 {
+		head += fmt.Sprintf("Swarm listening on /ip4/127.0.0.1/tcp/%d\n", 4001+port)
+	}
+	return head
+}
+
+// liveThrough goes through one life; head is what each file begins with, "" if they
+// differ from the first line on.
+func liveThrough(t *testing.T, seed int, head string) {
+	l := &life{t: t, rand: rand.New(rand.NewPCG(uint64(seed), 1)), path: filepath.Join(t.TempDir(), "n.log"), head: head, seen: map[string]int{}}
+	appendTo(t, l.path, "")
+	l.start()
+	for range 40 {
+		l.step()
+	}
+	if l.f == nil {
+		l.start()
+	}
+	l.complete()
 }
 
 type life struct {
@@ -39,6 +53,10 @@ type life struct {
 	rand *rand.Rand
 	path string
 	n    int
+	// head are the first lines of every file, heads how many of them were written
+	// and have not come yet.
+	head  string
+	heads int
 	// begun is the beginning of a line that was written without its end.
 	begun string
 	seen  map[string]int
@@ -90,13 +108,17 @@ func (l *life) take() {
 
 func (l *life) count() {
 	for _, line := range l.f.lines {
+		if strings.Contains(l.head, line.Text+"\n") {
+			l.heads--
+			continue
+		}
 		l.seen[line.Text]++
 	}
 	l.f.lines = nil
 	l.cursor = l.f.cursor
 }
 
-func (l *life) missing() int { return l.n - len(l.seen) }
+func (l *life) missing() int { return l.n - len(l.seen) + max(l.heads, 0) }
 
 // complete takes all batches and checks them.
 func (l *life) complete() {
@@ -119,6 +141,9 @@ func (l *life) complete() {
 			l.t.Fatalf("%q came %d times; %q", text, times, l.told)
 		}
 	}
+	if l.heads != 0 {
+		l.t.Fatalf("%d first lines came that were not written; %q", -l.heads, l.told)
+	}
 }
 
 func (l *life) kill() {
@@ -129,9 +154,13 @@ func (l *life) kill() {
 	l.f = nil
 }
 
-// lines writes some lines, the last one maybe without its end.
-func (l *life) lines(path string) {
+// append writes some lines, the last one maybe without its end.
+func (l *life) append() {
 	var b strings.Builder
+	if info, err := os.Stat(l.path); err == nil && info.Size() == 0 {
+		b.WriteString(l.head)
+		l.heads += strings.Count(l.head, "\n")
+	}
 	for range 1 + l.rand.IntN(2000) {
 		text := fmt.Sprintf("line %08d", l.n)
 		l.n++
@@ -148,10 +177,8 @@ func (l *life) lines(path string) {
 		b.WriteString(text[:half])
 		l.begun = text[half:]
 	}
-	appendTo(l.t, path, b.String())
+	appendTo(l.t, l.path, b.String())
 }
-
-func (l *life) append() { l.lines(l.path) }
 
 // shift makes room for path.1.
 func (l *life) shift() {

@@ -52,7 +52,7 @@ func (l *lookout) resumePath(path string, entries []fileEntry) []*generation {
 		if e.After != nil {
 			marks = append(marks, *e.After)
 		}
-		marks = append(marks, mark{Ino: e.Ino, First: e.First})
+		marks = append(marks, e.mark())
 	}
 	o := steadily(path, func(s shelf) opened {
 		all := s.ordered(marks)
@@ -115,7 +115,7 @@ func (r *resumption) newer(e fileEntry) {
 // stands where one was found by its content. As it may be one written since, it comes
 // after what it stands behind, not after what e did.
 func (r *resumption) empty(e fileEntry) {
-	i, g := locate(e.place(), r.path, r.all)
+	i, g := locate(e, r.all)
 	switch {
 	case g == nil:
 	case i == len(r.all) || r.found[i] != nil:
@@ -128,7 +128,7 @@ func (r *resumption) empty(e fileEntry) {
 
 // begun takes a file that was read up to some byte.
 func (r *resumption) begun(e fileEntry) {
-	i, g := locate(e.place(), r.path, r.all)
+	i, g := locate(e, r.all)
 	if g == nil {
 		r.lost = append(r.lost, "the position in "+r.path+" is lost: the file that was read up to byte "+
 			strconv.FormatInt(e.At, 10)+" is gone, and so is what was written to it since; "+r.path+" is read from its beginning")
@@ -191,28 +191,27 @@ func (r *resumption) merge(present fileID) {
 }
 
 // locate finds the file in which reading stopped: the one with its inode if it
-// has the content, else one with the content (a copy, a restored file), else a
-// compressed one. The index is that in all, len(all) for path itself.
-func locate(p place, path string, all []rotated) (int, *generation) {
-	candidates := append([]rotated{}, all...)
-	candidates = append(candidates, rotated{path: path})
-	for _, byID := range []bool{true, false} {
-		for i, file := range slices.Backward(candidates) {
-			if file.packed {
-				continue
-			}
-			if g := p.openPlain(file.path, byID); g != nil {
-				return i, g
-			}
-		}
+// has the content, else one with the content (a copy, a restored file, a
+// compressed one). The index is that in all, len(all) for the path itself.
+//
+// Little may have been read, no more than what many logs begin with, and the inode
+// may be another one's by now: one that has the content and comes earlier is the one,
+// unless it is a copy of what has the inode.
+func locate(e fileEntry, all []rotated) (int, *generation) {
+	p := e.place()
+	candidates := append(slices.Clone(all), rotated{path: e.Path})
+	byID, g := p.findID(candidates)
+	from := since(all, e.After)
+	i, other := p.find(candidates, from)
+	switch {
+	case g == nil:
+		return i, other
+	case other == nil:
+		return byID, g
+	case from <= i && i < byID && !candidates[i].copyOf(g):
+		g.close()
+		return i, other
 	}
-	for i, file := range slices.Backward(candidates) {
-		if !file.packed {
-			continue
-		}
-		if g := p.openPacked(file.path); g != nil {
-			return i, g
-		}
-	}
-	return 0, nil
+	other.close()
+	return byID, g
 }

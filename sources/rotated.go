@@ -98,7 +98,7 @@ func orient(all []rotated, known []mark) {
 	}
 	first := -1 // where the oldest file that we know of stands
 	for k, m := range known {
-		i := indexOf(numbered, m)
+		i := onlyIndexOf(numbered, m)
 		switch {
 		case i < 0:
 			continue
@@ -121,24 +121,57 @@ func orient(all []rotated, known []mark) {
 
 func (r rotated) numbered() bool { return strings.HasPrefix(r.order, "index ") }
 
-// indexOf finds the file with a mark; -1 if it is gone. Logs may all begin with
-// the same line, so the inode decides where it can.
+// indexOf finds the file with a mark; -1 if it is gone. The inode decides between
+// those that hold the same.
 func indexOf(all []rotated, m mark) int {
 	if m.First == "" {
 		return -1
 	}
 	byContent := -1
 	for i, r := range all {
-		got, err := r.mark()
-		if err != nil || got.First != m.First {
-			continue
-		}
-		byContent = i
-		if got.Ino == m.Ino {
-			break
+		switch {
+		case !r.holds(m):
+		case r.id.ino == m.Ino:
+			return i
+		case byContent < 0:
+			byContent = i
 		}
 	}
 	return byContent
+}
+
+// onlyIndexOf is indexOf if no other file holds the same.
+func onlyIndexOf(all []rotated, m mark) int {
+	i := indexOf(all, m)
+	for k, r := range all {
+		if i >= 0 && k != i && r.holds(m) {
+			return -1
+		}
+	}
+	return i
+}
+
+// since returns where in all those begin that were rotated away after the one with
+// a mark, if that is known.
+func since(all []rotated, after *mark) int {
+	if after == nil {
+		return 0
+	}
+	return indexOf(all, *after) + 1
+}
+
+// holds says whether a rotated file holds what the one with mark m did.
+func (r rotated) holds(m mark) bool {
+	if m.At == 0 {
+		got, err := r.mark()
+		return err == nil && got.First == m.First
+	}
+	g := m.place().open(r, false)
+	if g == nil {
+		return false
+	}
+	g.close()
+	return true
 }
 
 // newerThan returns those of all that were rotated away later than the one at
@@ -172,7 +205,7 @@ func (r rotated) mark() (mark, error) {
 		return mark{}, err
 	}
 	defer g.close()
-	return mark{Ino: g.id.ino, First: g.begins()}, nil
+	return g.mark(), nil
 }
 
 // open opens a rotated file at its beginning.
@@ -182,8 +215,8 @@ func (r rotated) open() (*generation, error) {
 	}
 	g, err := openGeneration(r.path)
 	if err == nil {
-		first := firstLine(g.fd)
-		g.first.Store(&first)
+		m := g.marked()
+		g.holds.Store(&m)
 	}
 	return g, err
 }
@@ -256,11 +289,36 @@ func (p place) openPacked(path string) *generation {
 	if err != nil {
 		return nil
 	}
-	if g.begins() != p.first && p.first != "" || g.skipTo(p) != nil {
+	if g.mark().First != p.first && p.first != "" || g.skipTo(p) != nil {
 		g.close()
 		return nil
 	}
 	return g
+}
+
+// findID opens the last of files that has the inode and the content.
+func (p place) findID(files []rotated) (int, *generation) {
+	for i, file := range slices.Backward(files) {
+		if file.packed {
+			continue
+		}
+		if g := p.openPlain(file.path, true); g != nil {
+			return i, g
+		}
+	}
+	return -1, nil
+}
+
+// find opens the first of files, old to new, that has the content; those before from
+// come last.
+func (p place) find(files []rotated, from int) (int, *generation) {
+	for n := range files {
+		i := (from + n) % len(files)
+		if g := p.open(files[i], false); g != nil {
+			return i, g
+		}
+	}
+	return -1, nil
 }
 
 // gzipFile is a gzip stream and the file it comes from.
@@ -283,7 +341,7 @@ func openArchive(path string) (*generation, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	head := make([]byte, firstBytes)
+	head := make([]byte, markBytes)
 	n, err := readUpTo(z, head)
 	if err != nil && n == 0 {
 		f.Close()
@@ -294,11 +352,11 @@ func openArchive(path string) (*generation, error) {
 		fd:      -1,
 		archive: gzipFile{io.MultiReader(bytes.NewReader(head), z), f},
 	}
-	first := firstLineOf(head)
-	g.first.Store(&first)
 	if info, err := f.Stat(); err == nil {
 		g.id = idOf(info)
 	}
+	m := markOf(g.id.ino, head)
+	g.holds.Store(&m)
 	g.dirty.Store(true)
 	return g, nil
 }

@@ -249,8 +249,8 @@ func TestCopyIsNoSuccessor(t *testing.T) {
 	newest := newestMark(all)
 	s := &scan{l: l}
 	for range 2000 {
-		was := firstLineOf([]byte(text))
-		last.first.Store(&was)
+		was := markOf(last.id.ino, []byte(text))
+		last.holds.Store(&was)
 		last.after.Store(&mark{})
 		src.chains = []*chain{{path: path, gens: []*generation{last}}}
 		emptied := make(chan struct{})

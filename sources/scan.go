@@ -199,7 +199,7 @@ func (s *scan) between(path string, all []rotated, last, present *generation) (o
 	}
 	// It was deleted, or has been compressed. What it held comes before its mark: the
 	// reader that finds it emptied changes them the other way round.
-	was := last.begins()
+	was := last.mark()
 	after := last.after.Load()
 	if after == nil {
 		return o
@@ -216,23 +216,31 @@ func (s *scan) between(path string, all []rotated, last, present *generation) (o
 	return o
 }
 
-// ownIndex returns where the last of files stands that holds what is, or was
-// before it was emptied, in g, whose first line was the latter; -1 if there is none.
-func (s *scan) ownIndex(path string, files []rotated, g *generation, was string) int {
-	now := s.l.f.firstOf(path, g)
-	for i, r := range slices.Backward(files) {
-		if m, err := r.mark(); err == nil && m.First != "" && (m.First == now || m.First == was) {
-			return i
+// ownIndex returns where of files that stands which holds what is in g, or what was
+// read of it before it was emptied; -1 if there is none.
+func (s *scan) ownIndex(path string, files []rotated, g *generation, was mark) int {
+	own := -1
+	if was.First != "" {
+		own = slices.IndexFunc(files, func(r rotated) bool { return r.holds(was) })
+	}
+	now := s.l.f.markOf(path, g)
+	if now.First == "" {
+		return own
+	}
+	for i, r := range files[max(own, 0):] {
+		// All of it, for what was written since it was emptied may be little.
+		if m, err := r.mark(); err == nil && m.First == now.First && m.At == now.At && m.Tail == now.Tail {
+			return max(own, 0) + i
 		}
 	}
-	return -1
+	return own
 }
 
 // knownBefore is what is known of the order of the rotated files: what was there
 // before the last one that is open, and that one if it was rotated away.
 func (s shelf) knownBefore(last *generation) []mark {
 	own := slices.IndexFunc(s.rotated, func(r rotated) bool { return r.id == last.id })
-	was := mark{Ino: last.id.ino, First: last.begins()} // before its mark, as in between
+	was := last.mark() // before its mark, as in between
 	after := last.after.Load()
 	if own < 0 || after == nil {
 		return nil // one file alone has no order

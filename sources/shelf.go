@@ -107,8 +107,8 @@ func (o *opened) whole(after mark, files []rotated, present *generation, known m
 			continue
 		}
 		mine := after
-		if first := g.begins(); first != "" {
-			after = mark{Ino: g.id.ino, First: first}
+		if m := g.mark(); m.First != "" {
+			after = m
 		}
 		if known[g.id] != nil || (present != nil && r.copyOf(present)) {
 			g.close()
@@ -128,7 +128,7 @@ func (r rotated) copyOf(present *generation) bool {
 		return false
 	}
 	defer g.close()
-	p := place{first: g.begins(), at: g.size()}
+	p := place{first: g.mark().First, at: g.size()}
 	if p.first == "" || p.first != firstLine(present.fd) {
 		return false
 	}
