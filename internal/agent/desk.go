@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,14 +78,22 @@ func (e *engine) jailStatus(cfg jail.Config) control.JailStatus {
 const bansPage = 1000
 
 // Bans lists from the state file, page by page: a long list costs the engine
-// nothing, and a slow reader holds nothing up.
+// nothing, and a slow reader holds nothing up. While the file lacks what it
+// refused, the jails themselves are asked.
 func (d *desk) Bans(ctx context.Context, name string, yield func(control.Ban) error) error {
 	if err := d.checkJail(ctx, name); err != nil {
 		return err
 	}
-	var last int64
+	next := d.fromFile(name)
+	bans, behind, err := d.fromJails(ctx, name)
+	if err != nil {
+		return err
+	}
+	if behind {
+		next = inPages(bans)
+	}
 	for {
-		page, next, err := d.engine.store.BansAfter(ctx, last, name, bansPage)
+		page, err := next(ctx)
 		if err != nil {
 			return err
 		}
@@ -99,8 +108,46 @@ func (d *desk) Bans(ctx context.Context, name string, yield func(control.Ban) er
 		if len(page) < bansPage {
 			return nil
 		}
-		last = next
 	}
+}
+
+// fromFile gives the next page of the bans in the state file with each call; one
+// that is not full is the last.
+func (d *desk) fromFile(name string) func(context.Context) ([]jail.Decision, error) {
+	var last int64
+	return func(ctx context.Context) (page []jail.Decision, err error) {
+		page, last, err = d.engine.store.BansAfter(ctx, last, name, bansPage)
+		return page, err
+	}
+}
+
+// inPages gives what fromFile does, of bans that are there already.
+func inPages(bans []jail.Decision) func(context.Context) ([]jail.Decision, error) {
+	return func(context.Context) (page []jail.Decision, err error) {
+		n := min(len(bans), bansPage)
+		page, bans = bans[:n], bans[n:]
+		return page, nil
+	}
+}
+
+// fromJails is all bans in force, of one jail or of all if name is empty, the
+// oldest first, if the state file is behind, and else none: the engine stands
+// still while they are gathered.
+func (d *desk) fromJails(ctx context.Context, name string) (bans []jail.Decision, behind bool, err error) {
+	err = d.engine.look(ctx, func() {
+		if behind = d.engine.fileBehind(); !behind {
+			return
+		}
+		for b := range d.engine.jails.InForce() {
+			if name == "" || b.Jail == name {
+				bans = append(bans, b)
+			}
+		}
+	})
+	slices.SortFunc(bans, func(a, b jail.Decision) int {
+		return cmp.Or(a.At.Compare(b.At), a.Prefix.Compare(b.Prefix), cmp.Compare(a.Jail, b.Jail))
+	})
+	return bans, behind, err
 }
 
 // dropped asks the firewall how many packets bans have dropped, where it can

@@ -67,8 +67,11 @@ type engine struct {
 	// told yet; spare is the empty memory of those that were, for the next.
 	pending, spare []jail.Decision
 	// unsaved holds decisions that the state file refused; they are offered to
-	// it again with each later save, and at a tick when retrySave is set.
+	// it again with each later save, and at a tick when retrySave is set. They stay
+	// here until they are saved. forgone counts those of which there were too many
+	// to keep: the file will never have them.
 	unsaved   []jail.Decision
+	forgone   int
 	retrySave bool
 	saving    bool // saveDecisions is busy
 	// saveTimer runs from the first of the pending decisions on; saveDue is set
@@ -144,7 +147,7 @@ func (e *engine) Run(ctx context.Context) error {
 				e.watch(now)
 			}
 			e.notify.tick(now, e.summary)
-			e.retrySave = len(e.unsaved) > 0
+			e.retrySave = len(e.unsaved) > 0 && !e.saving
 			if e.checkpointDue || now.Sub(lastCheckpoint) >= checkpointEvery {
 				if e.takeCheckpoint() {
 					e.checkpointDue, lastCheckpoint = false, now

@@ -2,9 +2,12 @@ package agent
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -166,6 +169,113 @@ func TestRefusedSave(t *testing.T) {
 	if got := e.savedBans(t); got != 2 || len(e.unsaved) != 0 || len(e.alarms.active) != 0 || len(e.checkpoints) != 1 {
 		t.Errorf("%d bans saved, %d unsaved, alarms %v, %d checkpoints; want 2, 0, none and one", got, len(e.unsaved), e.alarms.active, len(e.checkpoints))
 	}
+}
+
+// answering runs f, which asks e, and is e's goroutine meanwhile.
+func answering(e *engine, f func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	for {
+		select {
+		case ask := <-e.requests:
+			ask()
+		case look := <-e.looks:
+			look()
+		case <-done:
+			return
+		}
+	}
+}
+
+// What the state file refused is in force and was decided: whoever asks is told,
+// before it is offered to the file again, meanwhile, and when the file has it.
+func TestRefusedIsListed(t *testing.T) {
+	e := newEngine(t)
+	e.requests, e.looks = make(chan func()), make(chan func())
+	d := &desk{engine: e}
+	all := byHand(t, e, 4)
+	e.enforce(all[:2])
+	e.flush()
+	lifted := e.jails.Unban(time.Now(), all[0].Prefix)
+	expect := func(when string, want []jail.Decision, past ...jail.Decision) {
+		t.Helper()
+		var listed, told, wanted, wantTold []string
+		answering(e, func() {
+			err := d.Bans(t.Context(), jail.Manual, func(b control.Ban) error { listed = append(listed, b.Prefix.String()); return nil })
+			history, err2 := d.History(t.Context(), "", 3)
+			for _, p := range history {
+				told = append(told, p.Action+" "+p.Prefix.String())
+			}
+			if err := errors.Join(err, err2); err != nil {
+				t.Errorf("%s: %v", when, err)
+			}
+		})
+		for _, b := range want {
+			wanted = append(wanted, b.Prefix.String())
+		}
+		for _, p := range past {
+			wantTold = append(wantTold, p.Action.String()+" "+p.Prefix.String())
+		}
+		if diff := cmp.Diff(wanted, listed); diff != "" {
+			t.Errorf("%s: the bans (-want +listed):\n%s", when, diff)
+		}
+		if diff := cmp.Diff(wantTold, told); diff != "" {
+			t.Errorf("%s: the history (-want +told):\n%s", when, diff)
+		}
+	}
+	refuse := refuseSaves(t, e)
+	e.enforce(append(lifted, all[2:]...))
+	e.flush()
+	past := []jail.Decision{all[3], all[2], lifted[0]}
+	expect("refused", all[1:], past...)
+	e.retrySave = true
+	to, job := e.nextSave()
+	e.handed()
+	expect("while it is offered again", all[1:], past...)
+	if !e.takeCheckpoint() || len(e.checkpoints) != 0 {
+		t.Errorf("%d checkpoints were passed on, after which the lines of what is not saved would not be read again", len(e.checkpoints))
+	}
+	refuse(false)
+	to <- job
+	e.noteSaved(<-e.saved)
+	if e.fileBehind() || len(e.checkpoints) != 1 {
+		t.Errorf("%d decisions are unsaved, and %d checkpoints passed on; want 0 and 1", len(e.unsaved), len(e.checkpoints))
+	}
+	expect("saved", all[1:], past...)
+
+	// Of too many the file will never have the first.
+	refuse(true)
+	e.enforce(byHand(t, e, 5)[4:])
+	e.pending = append(e.pending, slices.Repeat(e.pending, maxUnsaved)...)
+	e.flush()
+	refuse(false)
+	e.retrySave = true
+	e.flush()
+	if len(e.unsaved) != 0 || e.forgone != 1 || !e.fileBehind() {
+		t.Errorf("%d unsaved, %d forgone, behind: %v; want 0, 1, true", len(e.unsaved), e.forgone, e.fileBehind())
+	}
+}
+
+// refuseSaves has the state file refuse what is written, as a full disk does,
+// and still be read.
+func refuseSaves(t *testing.T, e *engine) (refuse func(bool)) {
+	t.Helper()
+	db, err := sql.Open("sqlite", e.store.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	refuse = func(on bool) {
+		text := `DROP TRIGGER full`
+		if on {
+			text = `CREATE TRIGGER full BEFORE INSERT ON history BEGIN SELECT RAISE(ABORT, 'full'); END`
+		}
+		if _, err := db.ExecContext(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refuse(true)
+	return refuse
 }
 
 // TestRefusedDecisionsAreKept has new decisions take the memory of others, which

@@ -3,13 +3,16 @@ package agent
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/jail"
 	"github.com/p2pban/p2pban/parser"
 )
 
 // History reads from the state file, so that a long history costs the engine
-// nothing.
+// nothing. What the file refused comes first, for it is newer than what is in
+// it; what is saved in that very moment may come twice.
 func (d *desk) History(ctx context.Context, target string, limit int) ([]control.Past, error) {
 	var prefix netip.Prefix // all
 	if target != "" {
@@ -18,15 +21,37 @@ func (d *desk) History(ctx context.Context, target string, limit int) ([]control
 			return nil, badRequest(err)
 		}
 	}
-	decisions, err := d.engine.store.History(ctx, prefix, limit)
-	if err != nil {
+	var unsaved []jail.Decision
+	if err := d.engine.look(ctx, func() { unsaved = d.engine.unsaved }); err != nil {
 		return nil, err
+	}
+	decisions := newest(unsaved, prefix, limit)
+	if rest := limit - len(decisions); rest > 0 {
+		saved, err := d.engine.store.History(ctx, prefix, rest)
+		if err != nil {
+			return nil, err
+		}
+		decisions = append(decisions, saved...)
 	}
 	past := make([]control.Past, len(decisions))
 	for i := range decisions {
 		past[i] = control.Past{Action: decisions[i].Action.String(), Ban: toBan(&decisions[i])}
 	}
 	return past, nil
+}
+
+// newest gives the last of decisions that concern prefix, all if it is the zero
+// Prefix, the last first and at most limit.
+func newest(decisions []jail.Decision, prefix netip.Prefix, limit int) (found []jail.Decision) {
+	for _, d := range slices.Backward(decisions) {
+		if len(found) == limit {
+			break
+		}
+		if !prefix.IsValid() || d.Prefix.Overlaps(prefix) {
+			found = append(found, d)
+		}
+	}
+	return found
 }
 
 // Nearest asks the jails.

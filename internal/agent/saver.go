@@ -32,6 +32,7 @@ type saveJob struct{ refused, fresh []jail.Decision }
 type saveResult struct {
 	saved   int // fresh decisions that were in the job
 	unsaved []jail.Decision
+	forgone int             // refused decisions that are too many for unsaved
 	spare   []jail.Decision // empty memory
 	err     error
 	took    time.Duration
@@ -53,7 +54,8 @@ func (e *engine) saveDecisions(ctx context.Context) error {
 		err := e.store.SaveDecisions(ctx, all)
 		r := saveResult{saved: len(job.fresh), err: err, took: time.Since(began)}
 		if err != nil {
-			r.unsaved = slices.Clone(all[max(0, len(all)-maxUnsaved):])
+			r.forgone = max(0, len(all)-maxUnsaved)
+			r.unsaved = slices.Clone(all[r.forgone:])
 		}
 		for i := range job.fresh {
 			e.tell(&job.fresh[i])
@@ -78,12 +80,17 @@ func (e *engine) nextSave() (to chan<- saveJob, job saveJob) {
 
 // handed notes that a job is on its way.
 func (e *engine) handed() {
-	e.saving, e.saveDue, e.retrySave, e.unsaved, e.pending = true, false, false, nil, nil
+	e.saving, e.saveDue, e.retrySave, e.pending = true, false, false, nil
 }
+
+// fileBehind tells whether the state file lacks decisions because it refused
+// them.
+func (e *engine) fileBehind() bool { return len(e.unsaved) > 0 || e.forgone > 0 }
 
 // noteSaved takes over what became of a job.
 func (e *engine) noteSaved(r saveResult) {
 	e.saving, e.unsaved, e.spare = false, r.unsaved, r.spare
+	e.forgone += r.forgone
 	e.settled += r.saved
 	e.saves.took.Observe(r.took)
 	e.noteSave(r.err)
