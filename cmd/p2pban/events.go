@@ -37,7 +37,7 @@ func newEvents(g *global) *cobra.Command {
 				return printEvent(out, &e)
 			})
 			if err == nil && c.Context().Err() == nil {
-				err = errors.New("the daemon has ended, and the stream with it")
+				err = errors.New("the daemon has ended, and the stream with it\n`systemctl status p2pban` shows why")
 			}
 			return err
 		},
