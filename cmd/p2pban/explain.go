@@ -61,7 +61,7 @@ func newExplain(g *global) *cobra.Command {
 			if g.json {
 				return explainJSON(c.OutOrStdout(), e, in)
 			}
-			return explainText(c.OutOrStdout(), e, in)
+			return explainText(c.OutOrStdout(), e, in, args)
 		},
 	}
 	c.Flags().StringVar(&conformance, "conformance", "", "hold the records in `file` (or -) against the specification of the canonical record")
@@ -107,7 +107,7 @@ func explainJSON(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, er
 	return b.Flush()
 }
 
-func explainText(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, error]) error {
+func explainText(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, error], args []string) error {
 	var one agent.Explanation
 	t := agent.NewExplainTally()
 	for batch, err := range in {
@@ -121,7 +121,11 @@ func explainText(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, er
 	}
 	switch t.Lines {
 	case 0:
-		return usagef("there was no line to explain")
+		from := "standard input"
+		if len(args) > 0 && args[0] != "-" {
+			from = args[0]
+		}
+		return usagef("%s is empty: there was no line to explain\n`p2pban setup` shows where the nodes on this machine log", from)
 	case 1:
 		return printExplanation(w, &one)
 	}

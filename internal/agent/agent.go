@@ -7,6 +7,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -90,12 +92,24 @@ type agent struct {
 func openState(path string, log *slog.Logger) (store *state.Store, saved state.Saved, aside string, err error) {
 	store, saved, aside, err = state.OpenOrSetAside(path)
 	if err != nil {
-		return nil, saved, "", err
+		return nil, saved, "", stateHelp(err, path)
 	}
 	if aside != "" {
 		log.Error("the state file was damaged; it was set aside and a new one begun", "kept", aside)
 	}
 	return store, saved, aside, nil
+}
+
+// stateHelp adds to an error of the state file, on a line of its own, what to do
+// where the error does not say it itself.
+func stateHelp(err error, path string) error {
+	var locked *state.LockedError
+	var damaged *state.DamagedError
+	var newer *state.NewerError
+	if err == nil || errors.As(err, &locked) || errors.As(err, &damaged) || errors.As(err, &newer) {
+		return err
+	}
+	return fmt.Errorf("%w\nmake room on the disk of %s or mend its rights, or keep the state elsewhere ([daemon] state)", err, path)
 }
 
 // build makes everything and starts nothing.
@@ -107,7 +121,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 		return nil, err
 	}
 	if err := store.SaveDecisions(ctx, changed); err != nil {
-		return nil, err
+		return nil, stateHelp(err, store.Path())
 	}
 	b := newBus()
 	e := &engine{

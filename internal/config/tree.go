@@ -31,10 +31,16 @@ type node struct {
 // readFile reads and parses one file. A syntax error is a Problem.
 func readFile(path string) (*node, error) {
 	f, err := openConfig(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, Problem{File: path, Msg: "this user may not read it", Hint: "run p2pban as root, or name another file with --config"}
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, Problem{File: path, Msg: "a directory, not a configuration file", Hint: "name the file in it"}
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)

@@ -259,7 +259,8 @@ type Daemon interface {
 	Jail(ctx context.Context, name string) (*JailDetail, error)
 	Host(ctx context.Context, target string) ([]HostStatus, error)
 	// History gives past decisions, newest first, at most limit: about target,
-	// networks around it and hosts in it, or all if target is empty.
+	// networks around it and hosts in it, or all if target is empty; one that is
+	// saved meanwhile may come twice.
 	History(ctx context.Context, target string, limit int) ([]Past, error)
 	// Nearest gives at most limit hosts with failures in a window, the one that
 	// is nearest to its ban first. Of more than 1000 hosts in a jail it looks at

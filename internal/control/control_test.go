@@ -316,6 +316,8 @@ func TestListen(t *testing.T) {
 	}
 	if _, err := Listen(path); !errors.Is(err, ErrRunning) {
 		t.Errorf("a second daemon: %v, want ErrRunning", err)
+	} else if text := err.Error(); !strings.Contains(text, path) || !strings.Contains(text, "systemctl status p2pban") {
+		t.Errorf("a second daemon: %q, want the socket, and what shows the other one", text)
 	}
 	// A daemon that was killed leaves its socket behind.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)

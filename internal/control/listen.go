@@ -25,9 +25,21 @@ var ErrRunning = errors.New("another p2pban is running")
 func Listen(path string) (net.Listener, error) {
 	l, err := ListenUnix(path)
 	if err != nil {
-		return nil, fmt.Errorf("the control socket ([daemon] socket): %w", err)
+		return nil, fmt.Errorf("the control socket ([daemon] socket): %w%s", err, listenHint(err))
 	}
 	return l, nil
+}
+
+// listenHint says, on a line of its own, what to do about a socket that can't be
+// opened.
+func listenHint(err error) string {
+	switch {
+	case errors.Is(err, ErrRunning):
+		return "\n`p2pban status` and `systemctl status p2pban` show it; a second one needs a socket and a state file of its own ([daemon] socket, state)"
+	case errors.Is(err, fs.ErrPermission):
+		return "\nrun the daemon as root, or with `systemctl start p2pban`; `p2pban dry-run` shows without any rights whom it would ban"
+	}
+	return ""
 }
 
 // ListenUnix is Listen for any socket that root and Group may use.
