@@ -7,79 +7,32 @@ import (
 	"github.com/p2pban/p2pban/sources"
 )
 
-const (
-	// judgeAtOnce is how many events are judged together; then the firewall has
-	// what they brought, and those who look are answered.
-	judgeAtOnce = 64
-	// readBeside bounds the batches judged without a look at anything else, and
-	// fewPending the decisions that wait to be saved meanwhile.
-	readBeside = 16
-	fewPending = 64
-)
+// judgeAtOnce is how many events are judged together; then the firewall has what
+// they brought, and those who look are answered.
+const judgeAtOnce = 64
 
 // batchRead is a batch with the events of its lines.
 type batchRead struct {
 	sources.Batch
-	src    *source // nil when a reload has removed it meanwhile
+	src    *source
 	events []parser.Event
 }
 
-// batch judges the lines of a batch, and of those that wait behind it: each is read
-// while the one before is judged, on another processor if there is one. Nothing
-// waits behind a batch that comes alone, and then nobody else is woken for it.
-//
-// What reads beside the engine has the readers and the flow of the source for
-// itself; e.rest must be called before anything else looks at them.
+// batch reads the lines of a batch, and judges them.
 func (e *engine) batch(b sources.Batch) {
-	now, next := &e.batchRead[0], &e.batchRead[1]
-	e.take(now, b)
-	now.read(e.now())
-	for n := 1; ; n++ {
-		more := n < readBeside && len(e.pending) < fewPending && e.readNext(next)
-		e.judge(now)
-		if !more {
-			return
-		}
-		e.rest()
-		now, next = next, now
+	read := batchRead{Batch: b, src: e.source(b.Source), events: e.events[:0]}
+	defer b.Release()
+	if read.src == nil { // removed by a reload while its last batch was on the way
+		return
 	}
-}
-
-// take makes a batch ready to be read.
-func (e *engine) take(to *batchRead, b sources.Batch) {
-	to.Batch, to.src = b, e.source(b.Source)
-}
-
-// readNext begins to read the batch that waits, if one does.
-func (e *engine) readNext(to *batchRead) bool {
-	select {
-	case b := <-e.batches:
-		e.take(to, b)
-	default:
-		return false
-	}
-	done, now := make(chan struct{}), e.now()
-	e.beside = done
-	go func() {
-		defer close(done)
-		to.read(now)
-	}()
-	return true
-}
-
-// rest waits until nothing is read beside the engine.
-func (e *engine) rest() {
-	if e.beside != nil {
-		<-e.beside
-		e.beside = nil
-	}
+	read.read(e.now())
+	e.judge(&read)
+	clear(read.events) // they share the memory of the batch
+	e.events = read.events
 }
 
 // read makes events of the lines.
 func (b *batchRead) read(now time.Time) {
-	if b.src == nil {
-		return
-	}
 	r := b.src.reader(b.Stream)
 	for i := range b.Lines {
 		b.line(r, &b.Lines[i], now)
@@ -127,10 +80,6 @@ func (s *source) skip(r *reader, text string, lines int, now time.Time) {
 
 // judge judges a batch that was read, and only then takes its cursor over.
 func (e *engine) judge(b *batchRead) {
-	defer b.Release()
-	if b.src == nil {
-		return
-	}
 	b.src.looked = true
 	e.enforce(setBack(e.jails, e.now(), e.log))
 	e.leaveGlance()
@@ -141,8 +90,6 @@ func (e *engine) judge(b *batchRead) {
 		e.answer()
 		e.leaveGlance()
 	}
-	clear(b.events) // they share the memory of their batch
-	b.events = b.events[:0]
 	if b.Cursor != "" {
 		if e.cursors[b.Source] == "" {
 			// Where a source begins must be known before its first line comes,

@@ -13,6 +13,7 @@ import (
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
+	"github.com/p2pban/p2pban/parser"
 	"github.com/p2pban/p2pban/sources"
 )
 
@@ -58,10 +59,8 @@ type engine struct {
 	requests chan func()        // from control and enforcers; never closed
 	looks    chan func()        // requests that change nothing; never closed
 
-	// batchRead holds the lines that are judged now and those read meanwhile; see
-	// batch. beside is closed when the latter are read, nil when none are being read.
-	batchRead [2]batchRead
-	beside    chan struct{}
+	// events is memory for those of a batch; used again.
+	events []parser.Event
 
 	// pending holds decisions that the enforcers have and that are not saved and
 	// told yet; spare is the empty memory of those that were, for the next.
@@ -183,7 +182,6 @@ func (e *engine) answer() {
 	for {
 		select {
 		case f := <-e.looks:
-			e.rest()
 			f()
 		default:
 			return

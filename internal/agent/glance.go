@@ -26,7 +26,6 @@ func (e *engine) leaveGlance() {
 	now := e.now()
 	if now.Sub(e.glanced) >= glanceEvery {
 		e.glanced = now
-		e.rest()
 		e.glance.Store(e.status())
 	}
 }
