@@ -1,8 +1,10 @@
 package parser
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -126,9 +128,11 @@ var common = func() (t [256]float64) {
 	return t
 }()
 
-// bucketsOf puts each fingerprint where it adds least to what passes.
+// bucketsOf puts each fingerprint where it adds least to what passes, those that
+// pass most by themselves first: they are to share a bucket last.
 func bucketsOf(all []print) (b [teddyBuckets][]print) {
 	var passed [teddyBuckets]float64
+	slices.SortStableFunc(all, func(p, q print) int { return cmp.Compare(passing(q, nil), passing(p, nil)) })
 	for _, p := range all {
 		best, least := 0, math.Inf(1)
 		for i := range b {
