@@ -72,11 +72,14 @@ func isTarget(s string) bool {
 
 // displayWitnesses stand in lines that show that a node prints a peer's own text
 // with Display, newlines included: its agent (Forest, src/libp2p/service.rs,
-// "Banning peer"), a name it advertised and the node dialled (libp2p-core
+// "Banning peer"; Grandine, eth2_libp2p peer_manager/mod.rs, "RPC Error", in the
+// words of peerdb/client.rs), a name it advertised and the node dialled (libp2p-core
 // transport/choice.rs, libp2p-swarm lib.rs), the reason with which it closed a
 // QUIC connection (quinn-proto frame.rs, in an application's error chain).
 var displayWitnesses = [...]string{
-	" user_agent=", " agent_version=", " client=Unknown: ", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
+	" user_agent=", " agent_version=",
+	" client=Unknown: ", " client=Lighthouse: ", " client=Teku: ", " client=Nimbus: ", " client=Prysm: ", " client=Lodestar: ",
+	"Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
 }
 
 // displayNeedles find those lines in colour too, which stands around a field's

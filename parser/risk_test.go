@@ -87,6 +87,36 @@ func TestDisplayWitness(t *testing.T) {
 	}
 }
 
+// Colour hides no witness, whatever ends it, and also as rsyslog escapes it. What
+// slog-term writes was seen under these values of TERM.
+func TestWitnessInColour(t *testing.T) {
+	p := newParser(t, Options{})
+	const (
+		slog    = "{/}Nov 29 04:39:52.309{/} {36}DEBG{/} {1}RPC Error{/}, {1}direction:{/} {/}Incoming{/}, {1}client:{/} {/}Lighthouse: version: v5.3.0, os_version: x"
+		layer   = "Nov 20 11:28:35.122 {34}DEBUG{/} {1}RPC Error{/}  {1}err{/}: Stream Timeout, {1}client{/}: Lodestar: version: x"
+		agent   = "Nov 20 11:28:35.122 {34}DEBUG{/} {1}Identified Peer{/}  {1}peer{/}: 12D3, {1}agent_version{/}: \"x"
+		tracing = "{2}2026-11-20T11:28:35.122000Z{/} {34}DEBUG{/} {2}eth2_libp2p::peer_manager{/}{2}:{/} RPC Error {3}err{/}{2}={/}Stream Timeout {3}client{/}{2}={/}"
+	)
+	for _, tt := range []struct{ line, end, format string }{
+		{slog, "\x1b(B\x1b[m", "lighthouse-slog"}, // xterm-256color
+		{slog, "\x1b[m\x0f", "lighthouse-slog"},   // linux, screen-256color, tmux-256color
+		{layer, "\x1b[0m", "lighthouse"},
+		{agent, "\x1b[0m", "lighthouse"},
+		{tracing + "Unknown: x", "\x1b[0m", "tracing-full"},
+		{tracing + "Lighthouse: version: x", "\x1b[0m", "tracing-full"},
+		{tracing + "Lodestar: version: x", "\x1b[0m", "tracing-full"},
+	} {
+		line := strings.ReplaceAll(tt.line, "{/}", tt.end)
+		line = strings.NewReplacer("{", "\x1b[", "}", "m").Replace(line)
+		for _, text := range []string{line, strings.NewReplacer("\x1b", "#033", "\x0f", "#017").Replace(line)} {
+			var r Result
+			if p.Parse(Line{Text: text}, &r); r.Format != tt.format || r.Risk != RiskDisplay {
+				t.Errorf("%q is %q and shows %v, want %s and the hole of Display", text, r.Format, r.Risk.Info(), tt.format)
+			}
+		}
+	}
+}
+
 // js-libp2p nests its loggers' names, without an end that we know of.
 func TestMultistreamOfLongName(t *testing.T) {
 	p, err := New(Builtin(), Options{})
