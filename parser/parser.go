@@ -135,6 +135,9 @@ func (p *Parser) frame(s string, res *Result) {
 		}
 		res.unframe()
 	}
+	if strings.HasPrefix(s, dialErrorLine) {
+		shown |= RiskSwarm
+	}
 	res.Risk = shown
 }
 

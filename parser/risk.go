@@ -21,7 +21,8 @@ const (
 	// multistream's header raw; the witness is the line that does so.
 	RiskHandshakeContents
 	// RiskSwarm: go-libp2p up to v0.43 prints the addresses that it dials raw on
-	// the console; the witness is a swarm2 line at WARN or lower that may hold one.
+	// the console, and the error of a dial holds them in every version; the witness
+	// is a swarm2 line at WARN or lower that may hold one, or a line of the error.
 	RiskSwarm
 )
 
@@ -78,12 +79,17 @@ var risks = [...]risk{
 	{
 		Risk: Risk{
 			Bit: RiskSwarm, Name: "swarm-console",
-			Summary: "swarm2 logs at WARN or lower in console format: a peer can write whole lines, any address in them, by advertising an address with a newline",
-			Setting: "GOLOG_LOG_FMT=json, or swarm2 at error (GOLOG_LOG_LEVEL=error,canonical-log=info; on Kubo: ipfs log level swarm2 error)",
+			Summary: "addresses that peers advertise are printed raw in console format, by swarm2 at WARN or lower or in the error of a failed dial: a peer can write whole lines, any address in them, by advertising an address with a newline",
+			Setting: "GOLOG_LOG_FMT=json, or swarm2 and whoever prints failed dials at error (GOLOG_LOG_LEVEL=error,canonical-log=info; on Kubo: ipfs log level swarm2 error)",
 		},
-		needles: []string{"ailed to resolve ", "[limiter] ", " swarm dialing "},
+		needles: []string{"ailed to resolve ", "[limiter] ", " swarm dialing ", dialErrorLine},
 	},
 }
+
+// dialErrorLine is how go-libp2p's DialError begins each line but its first
+// (p2p/net/swarm/dial_error.go): with an address as its peer has advertised it.
+// Only who prints the error raw makes lines of it, newlines in an address too.
+const dialErrorLine = "  * [/"
 
 // handshakeContents is how py-libp2p introduces the peer's bytes
 // (libp2p/protocol_muxer/multiselect.py), in a record or in a traceback.

@@ -69,6 +69,34 @@ func TestConsoleWitness(t *testing.T) {
 	}
 }
 
+// A line of the error of a failed dial, as go-libp2p v0.43 printed it by way of
+// discovery-backoff at DEBUG of an address that a peer had advertised: a whole
+// record came out behind it. Escaped it shows nothing.
+func TestDialErrorWitness(t *testing.T) {
+	p := newParser(t, Options{})
+	const raw = "  * [/ip4/203.0.113.9/tcp/1/unix/x"
+	for _, tt := range []struct {
+		line string
+		want Risks
+	}{
+		{raw, RiskSwarm},
+		{"  * [/unix/x", RiskSwarm},
+		{"  * [/ip4/127.0.0.1/tcp/46709] dial tcp4 127.0.0.1:46709: connect: connection refused", RiskSwarm},
+		{"Nov 29 04:39:49 host ipfs[812]: " + raw, RiskSwarm},
+		{"2026-11-29T04:39:49.289000000Z stderr F " + raw, RiskSwarm},
+		{`{"log":"` + raw + `\n","stream":"stderr","time":"2026-11-29T04:39:49.289Z"}`, RiskSwarm},
+		{"x" + raw, 0},
+		{"2026-11-29T04:39:49.289Z\tDEBUG\tapp\tmain.go:51\tfailed\t{\"error\": \"failed to dial 12D3: all dials failed\\n" + raw + "] no transport for protocol\"}", 0},
+		{`time=2026-11-29T04:39:49.289Z level=DEBUG msg="Error connecting to pubsub peer" logger=discovery-backoff err="failed to dial 12D3: all dials failed\n` + raw + `] no transport"`, 0},
+		{`{"level":"debug","ts":"2026-11-29T04:39:49.289Z","logger":"app","msg":"failed to dial 12D3: all dials failed\n` + raw + `] x"}`, 0},
+	} {
+		var r Result
+		if p.Parse(Line{Text: tt.line}, &r); r.Risk != tt.want {
+			t.Errorf("%q shows %v, want %v", tt.line, r.Risk.Info(), tt.want.Info())
+		}
+	}
+}
+
 // Where tracing escapes, a peer's quotes hide no hole and open none.
 func TestDisplayWitness(t *testing.T) {
 	for message, want := range map[string]bool{
