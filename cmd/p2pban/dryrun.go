@@ -171,8 +171,13 @@ func (t *dryRunText) summary(s *agent.Summary) error {
 		say(t.w, "\n")
 	}
 	say(t.w, "%s read, %s from %s; %s, %s\n", plural(s.Lines, "line"), plural(s.Events, "event"), plural(s.Hosts, "host"), plural(s.Bans, "ban"), plural(s.Unbans, "unban"))
-	if !s.First.IsZero() {
+	switch {
+	case !s.First.IsZero() && !s.Last.IsZero():
 		say(t.w, "log time %s to %s\n", local(s.First), local(s.Last))
+	case !s.First.IsZero():
+		say(t.w, "log time from %s on: the last line has none\n", local(s.First))
+	case !s.Last.IsZero():
+		say(t.w, "log time until %s: no line at the beginning has one\n", local(s.Last))
 	}
 	if r := s.ByReason(); len(r) > 0 {
 		say(t.w, "refused lines: %s\n", reasons(r))
@@ -244,7 +249,10 @@ func (j *dryRunJSON) summary(s *agent.Summary) error {
 		Bans: s.Bans, Unbans: s.Unbans, Hosts: s.Hosts, Late: s.Late, Ignored: s.Ignored, Held: s.Held,
 	}
 	if !s.First.IsZero() {
-		line.First, line.Last = &s.First, &s.Last
+		line.First = &s.First
+	}
+	if !s.Last.IsZero() {
+		line.Last = &s.Last
 	}
 	for _, r := range s.Risks.Info() {
 		line.Risks = append(line.Risks, r.Name)

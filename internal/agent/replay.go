@@ -50,7 +50,9 @@ type Summary struct {
 	// eclipse guard stopped.
 	Late, Ignored, Held int64
 	Bans, Unbans, Hosts int
-	// First and Last are the times of the first and the last line that have one.
+	// First is the time of the first line that has one, among the first of each
+	// capture; Last is that of the last event or the last line, the later. Zero when
+	// they have none.
 	First, Last time.Time
 	// Risks are the holes by which a stranger could have written whole lines.
 	Risks parser.Risks
