@@ -210,17 +210,17 @@ func (l *libsystemd) more(ctx context.Context) error {
 	return err
 }
 
-// wait returns when the journal may have grown, at the latest after so many looks
+// wait returns when the journal may have grown, at the latest after most looks
 // with a pause before each, or when files came or went (which is treated alike:
 // Next finds the way). It can't be interrupted.
-func (l *libsystemd) wait(ctx context.Context, pause time.Duration, looks int) error {
+func (l *libsystemd) wait(ctx context.Context, pause time.Duration, most int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if len(l.heads.files) == 0 {
-		looks = 1 // Next is all that sees it grow
+		most = 1 // Next is all that sees it grow
 	}
-	changed := l.heads.changed(pause, looks)
+	changed := l.heads.changed(pause, most)
 	r := l.j.Wait(0)
 	switch {
 	case r < 0:

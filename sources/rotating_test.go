@@ -22,6 +22,18 @@ func looking(t *testing.T, o FileOptions) *lookout {
 	return l
 }
 
+// firstRead is a log of which the one line it holds, "first", was read.
+func firstRead(t *testing.T) (path string, l *lookout, r turning) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path, "first\n")
+	l = looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
+	l.scan()
+	r = l.reader()
+	r.wants(t, "first")
+	return path, l, r
+}
+
 // turning is a reader whose turns the test calls itself.
 type turning struct {
 	*fileReader
@@ -272,12 +284,7 @@ func TestCopyIsNoSuccessor(t *testing.T) {
 func TestCopyIsOlderThanItsLog(t *testing.T) {
 	for _, packed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("packed %v", packed), func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "n.log")
-			appendTo(t, path, "first\n")
-			l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
-			l.scan()
-			r := l.reader()
-			r.wants(t, "first")
+			path, l, r := firstRead(t)
 			copyTruncate(t, path)
 			if packed {
 				gz(t, path+".1")
@@ -299,12 +306,7 @@ func TestCopyIsOlderThanItsLog(t *testing.T) {
 func TestResumeBeforeWhatWasEmptied(t *testing.T) {
 	for _, packed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("packed %v", packed), func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "n.log")
-			appendTo(t, path, "first\n")
-			l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
-			l.scan()
-			r := l.reader()
-			r.wants(t, "first")
+			path, l, r := firstRead(t)
 			copyTruncate(t, path)
 			appendTo(t, path, "second\n")
 			rotate(t, path, 1)
@@ -332,12 +334,7 @@ func TestResumeBeforeWhatWasEmptied(t *testing.T) {
 func TestResumeEmptiedAndDeleted(t *testing.T) {
 	for _, packed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("packed %v", packed), func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "n.log")
-			appendTo(t, path, "first\n")
-			l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
-			l.scan()
-			r := l.reader()
-			r.wants(t, "first")
+			path, l, r := firstRead(t)
 			copyTruncate(t, path)
 			appendTo(t, path, "second\n")
 			must(t, os.Remove(path))
@@ -396,12 +393,7 @@ func TestResumeWithInodeOfAnEmptyFile(t *testing.T) {
 // renamed before the lookout comes to it: that comes after the copy, as a position
 // says in which it is still unread.
 func TestResumeBeforeSuccessorOfACopy(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "n.log")
-	appendTo(t, path, "first\n")
-	l := looking(t, FileOptions{Patterns: []string{path}, FromStart: true})
-	l.scan()
-	r := l.reader()
-	r.wants(t, "first")
+	path, l, r := firstRead(t)
 	copyTruncate(t, path)
 	appendTo(t, path, "second\n")
 	must(t, os.Remove(path))

@@ -48,7 +48,7 @@ func (e *engine) saveDecisions(ctx context.Context) error {
 	for job := range e.toSave {
 		all := job.fresh
 		if len(job.refused) > 0 {
-			all = append(job.refused, job.fresh...)
+			all = slices.Concat(job.refused, job.fresh)
 		}
 		began := time.Now()
 		err := e.store.SaveDecisions(ctx, all)
