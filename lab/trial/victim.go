@@ -129,6 +129,10 @@ func (s *stage) logTo(cmd *exec.Cmd, v *victim) error {
 	if err != nil {
 		return err
 	}
+	// An agent waits for a unit that nobody has heard of, and says so.
+	if _, err := fmt.Fprintln(stream, "the node is to start"); err != nil {
+		return err
+	}
 	s.log, cmd.Stderr, v.stderr = agent.Log{Journal: j.Directory(), Unit: unit}, stream, stream
 	return nil
 }
