@@ -86,12 +86,16 @@ const (
 	Malformed
 	// Untrusted: the rule can't be believed on a stream like this one.
 	Untrusted
+	// Unproven: the line speaks of a peer before any handshake, and of a
+	// transport over UDP, where a stranger can write anybody's address as his.
+	Unproven
 )
 
 var rejectNames = [...]string{
 	Accepted: "accepted", Unrecognised: "unrecognised", NoRule: "no-rule",
 	Outbound: "outbound", Relayed: "relayed", Private: "private", NoIP: "no-ip",
 	Cut: "cut", Forged: "forged", Malformed: "malformed", Untrusted: "untrusted",
+	Unproven: "unproven",
 }
 
 // RejectCount is how many reasons there are, for arrays of counters.

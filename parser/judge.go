@@ -86,6 +86,10 @@ func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 		reject(why, detail)
 		return
 	}
+	if r.BeforeHandshake && !overTCP(addr) {
+		reject(Unproven, "the peer completed no handshake, and not over TCP: a stranger may have written anybody's address as his")
+		return
+	}
 	weight, ok := r.weigh(rec)
 	if !ok {
 		reject(Malformed, "the weight is no number from 1 to 10000")

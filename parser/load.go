@@ -33,6 +33,9 @@ type rawRule struct {
 	Setting        string `toml:"setting"`
 	FalsePositives string `toml:"false-positives"`
 	Source         string `toml:"source"`
+	// BeforeHandshake says that the node prints the line although the peer has
+	// completed no handshake.
+	BeforeHandshake bool `toml:"before-handshake"`
 	rawRecord
 	// Record gives several shapes of the same offence; what a shape leaves out
 	// it takes from the rule.
@@ -201,7 +204,7 @@ func (ld *loader) rule(impl string, i int, raw *rawRule) *Rule {
 	r := &Rule{
 		Name: impl + "/" + raw.Name, Implementation: impl, Summary: raw.Summary,
 		Default: raw.Default, Setting: raw.Setting, FalsePositives: raw.FalsePositives,
-		Source: raw.Source, file: ld.file, line: raw.Line,
+		Source: raw.Source, BeforeHandshake: raw.BeforeHandshake, file: ld.file, line: raw.Line,
 	}
 	if !isRuleName(raw.Name) {
 		ld.fail(at("name"), "name is %q; want lower-case letters, digits and dashes", raw.Name)

@@ -27,6 +27,9 @@ type Rule struct {
 	FalsePositives string
 	// Source names the repository, file and versions that print the line.
 	Source string
+	// BeforeHandshake says that the line comes before the peer has proven its
+	// address: it is believed only of TCP, whose own handshake does so.
+	BeforeHandshake bool
 	// Formats are the framings the rule reads; all if empty.
 	Formats []string
 

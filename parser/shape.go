@@ -247,7 +247,7 @@ func uniform(rules []*Rule) bool {
 			if p.tag == "" {
 				continue
 			}
-			if p.host != (ref{"", "addr"}) || p.peer != (ref{"", "peer"}) || !p.confirm.empty() || varies(p.direction) || varies(ref{"", r.Weight}) {
+			if r.BeforeHandshake || p.host != (ref{"", "addr"}) || p.peer != (ref{"", "peer"}) || !p.confirm.empty() || varies(p.direction) || varies(ref{"", r.Weight}) {
 				return false
 			}
 			for _, t := range p.where {

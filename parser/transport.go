@@ -27,6 +27,13 @@ const (
 // String is the name, "tcp" or "udp/quic-v1".
 func (t Transport) String() string { return Transports[t] }
 
+// overTCP tells whether a multiaddr whose first component is the address goes on
+// with TCP, whose own handshake proves the address. It does not validate ma.
+func overTCP(ma string) bool {
+	parts := strings.SplitN(ma, "/", 5) // "", ip4, address, tcp, the rest
+	return len(parts) == 5 && parts[3] == "tcp"
+}
+
 // TransportOf takes the source port and the transport from a multiaddr whose
 // first component is the address: "/ip4/192.0.2.7/udp/4001/quic-v1". Both are 0
 // when ma is something else. It does not validate ma.
