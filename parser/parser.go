@@ -138,7 +138,7 @@ func (p *Parser) frame(s string, res *Result) {
 	if strings.HasPrefix(s, dialErrorLine) {
 		shown |= RiskSwarm
 	}
-	res.Risk = shown
+	res.Risk, res.TabsLost = shown, tabsLost(s)
 }
 
 // settle gives the framed line its time, its rule and its verdict.
@@ -157,6 +157,9 @@ func (p *Parser) settle(l *Line, res *Result, explain bool) {
 // GOLOG_LOG_LEVEL holds a level that slog does not know (gologshim).
 const levelComplaint = "Failed to parse GOLOG_LOG_LEVEL: "
 
+const tabsLostDetail = "a go-log line whose tabs became spaces on the way, so that nothing tells where its parts end: " +
+	"read the log that the node itself writes, or set GOLOG_LOG_FMT=json on the node"
+
 // unframed says what a line of no known layout is.
 func (p *Parser) unframed(l *Line, res *Result) {
 	if strings.Contains(l.Text, levelComplaint) {
@@ -164,6 +167,10 @@ func (p *Parser) unframed(l *Line, res *Result) {
 		return
 	}
 	if i := strings.Index(l.Text, tagPrefix); i >= 0 && hasCanonicalText(l.Text) {
+		if res.TabsLost {
+			res.fail(Forged, i-res.base, tabsLostDetail)
+			return
+		}
 		res.fail(Forged, i-res.base, "a canonical record's name in a line that no node writes so")
 		return
 	}

@@ -112,6 +112,9 @@ type Result struct {
 	// Risk names the holes whose witness this line is: text that shows the
 	// stream to be one on which a stranger can write whole lines.
 	Risk Risks
+	// TabsLost is set when the line would be a canonical record if something on
+	// the way had not replaced its tabs: it is Forged, and there is a cure.
+	TabsLost bool
 	// Continues is set when the line is an unfinished piece of a longer one. Which
 	// line is its rest, Pieces tells.
 	Continues bool
@@ -143,7 +146,7 @@ func (res *Result) reset() {
 	res.Event = Event{}
 	res.Reject = Unrecognised
 	res.Column, res.base = 0, 0
-	res.Risk = 0
+	res.Risk, res.TabsLost = 0, false
 	res.Continues, res.interrupted, res.blind = false, false, false
 	res.stream = lineStream{}
 	res.carried = carried{}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/internal/state"
+	"github.com/p2pban/p2pban/parser"
 	"github.com/p2pban/p2pban/sources"
 )
 
@@ -92,7 +94,7 @@ func (c *checker) source(ctx context.Context, spec config.Source) {
 		c.add(Trouble, about, err.Error(), "")
 		return
 	}
-	r := &reader{parser: p, trust: spec.Trust}
+	r := &reader{parser: p, trust: spec.Trust, unreadable: map[string]int64{}}
 	switch {
 	case slices.Equal(spec.Files, []string{config.Stdin}):
 		c.add(Warning, about, "standard input can't be looked at beforehand", "`p2pban explain -` shows how a sample of it is read")
@@ -238,6 +240,7 @@ func (c *checker) seen(about string, spec config.Source, r *reader) {
 		if !slices.ContainsFunc(c.findings, func(f Finding) bool { return f.About == about }) { // which says why
 			c.add(Warning, about, "has no lines to look at yet", "a quiet node has none; is this where it logs?")
 		}
+	case c.unreadable(about, r):
 	case t.Events == 0 && len(rejected) == 0:
 		c.add(Warning, about, fmt.Sprintf("none of %d lines is one that the jails look for", t.Lines), c.settings())
 	case t.Events == 0:
@@ -245,6 +248,31 @@ func (c *checker) seen(about string, spec config.Source, r *reader) {
 	default:
 		c.add(OK, about, fmt.Sprintf("%d of %d lines are events%s", t.Events, t.Lines, listed(rejected)), "")
 	}
+}
+
+// nearlyAll is the share, in percent, of the lines that could be records from
+// which on those that can't be read say that the log is not what the node wrote.
+const nearlyAll = 90
+
+// unreadable says so when nearly all records of a source can't be read, and why.
+// A stranger who can write into the log at all can make it say so; then he is
+// named as the reason.
+func (c *checker) unreadable(about string, r *reader) bool {
+	bad := r.tally.Rejected[parser.Forged] + r.tally.Rejected[parser.Malformed]
+	all := r.tally.Lines - r.tally.Rejected[parser.Unrecognised]
+	if bad == 0 || 100*bad < nearlyAll*all {
+		return false
+	}
+	most := slices.MaxFunc(slices.Sorted(maps.Keys(r.unreadable)), func(a, b string) int {
+		return cmp.Compare(r.unreadable[a], r.unreadable[b])
+	})
+	level := Warning
+	if r.tabsLost > 0 { // which nobody does who wants to be believed
+		level = Trouble
+	}
+	c.add(level, about, fmt.Sprintf("%d of its %d lines with something that a rule looks for can't be read, %d of them because: %s", bad, all, r.unreadable[most], most),
+		"nobody is banned for such lines; `p2pban explain FILE` shows one of each kind")
+	return true
 }
 
 func listed(rejected map[string]int64) string {

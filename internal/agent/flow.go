@@ -21,6 +21,11 @@ const (
 	// no known node writes it, for unreadableFor, are a new format.
 	unreadableLines = 20
 	unreadableFor   = 10 * time.Minute
+	// linesWithoutTabs are enough to say that something replaces the tabs of the
+	// log; tabsBack after the last of them a record that can be read says that it
+	// is over.
+	linesWithoutTabs = 3
+	tabsBack         = 10 * time.Minute
 	// lagBytes unread, or lines lagDelay old when they are judged, for lagFor
 	// without a break, mean that the daemon can't keep up.
 	lagBytes = 8 << 20
@@ -47,9 +52,17 @@ type flow struct {
 	// Since the last line that was recognised: how many came, how many of them
 	// look like canonical records and can't be read, and some of them.
 	unknown, unreadable int64
-	samples             [maxSamples]sample
-	nextSample          int
-	sampled             time.Time
+	// unreadableWhy and unreadableDetail are what the parser said of the last one.
+	unreadableWhy    parser.Reject
+	unreadableDetail string
+	// withoutTabs counts records refused because their tabs were replaced, until
+	// tabsBack after the last of them, which came at lastWithoutTabs. A source may
+	// have several logs: a record of another one says nothing of this.
+	withoutTabs     int64
+	lastWithoutTabs time.Time
+	samples         [maxSamples]sample
+	nextSample      int
+	sampled         time.Time
 	// delay is how old the last dated line was when it was judged.
 	delay time.Duration
 	// lagging is since when the source lags, zero when it does not.
@@ -85,6 +98,11 @@ func (f *flow) note(l *sources.Line, res *parser.Result, now time.Time) {
 		return
 	case parser.Forged, parser.Malformed:
 		f.unreadable++
+		f.unreadableWhy, f.unreadableDetail = res.Reject, res.Detail
+		if res.TabsLost {
+			f.withoutTabs++
+			f.lastWithoutTabs = now
+		}
 		f.keep(l.Text, now)
 		return
 	}
@@ -126,6 +144,9 @@ func (f *flow) skip(text string, lines int, now time.Time) {
 func (f *flow) known(now time.Time) {
 	f.recognised.beat(now)
 	f.unknown, f.unreadable = 0, 0
+	if f.withoutTabs > 0 && now.Sub(f.lastWithoutTabs) >= tabsBack {
+		f.withoutTabs = 0
+	}
 }
 
 // event counts an event by its rule.
@@ -178,6 +199,9 @@ func (e *engine) watchFlow(now time.Time, s *source, st sources.Stats) {
 	}
 	e.alarms.set(now, "silent", s.spec.Name, what, fix)
 	what, fix = "", ""
+	if s.risks != 0 {
+		f.withoutTabs = 0 // a stranger can write such lines here
+	}
 	if read {
 		what, fix = f.unrecognised(now, s.spec.Name, s.settings())
 	}
@@ -204,8 +228,13 @@ func (f *flow) silent(now time.Time, name, look string) (what, fix string) {
 	return what, "is the node running, and does it still log here? " + look
 }
 
-// unrecognised says so when lines come and none is one that a rule knows.
+// unrecognised says so when lines come and none is one that a rule knows, or
+// when it is plain why some are not.
 func (f *flow) unrecognised(now time.Time, name, settings string) (what, fix string) {
+	if f.withoutTabs >= linesWithoutTabs {
+		return fmt.Sprintf("source %s: %d canonical records are refused because the tabs between their parts became something else on the way; whom they accuse is not seen", name, f.withoutTabs),
+			"let p2pban read the log that the node itself writes (its journal unit, its file, its container), not a copy that went through a terminal or a filter; or set GOLOG_LOG_FMT=json on the node"
+	}
 	pause, tooLong := f.recognised.quiet(now)
 	newFormat := f.unreadable >= unreadableLines && pause >= unreadableFor
 	if !newFormat && (!tooLong || f.unknown < linesUnrecognised) {
@@ -213,7 +242,7 @@ func (f *flow) unrecognised(now time.Time, name, settings string) (what, fix str
 	}
 	what = fmt.Sprintf("source %s: none of its %d lines in %s is one that the rules know", name, f.unknown, roughly(pause))
 	if newFormat {
-		what += fmt.Sprintf("; %d of them have a canonical record's name and can't be read", f.unreadable)
+		what += fmt.Sprintf("; %d of them have a canonical record's name and can't be read, the last because: %s, %s", f.unreadable, f.unreadableWhy, f.unreadableDetail)
 	}
 	if seen := f.seenInstead(); seen != "" {
 		what += "; seen instead: " + seen

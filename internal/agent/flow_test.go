@@ -297,3 +297,44 @@ func TestLookAt(t *testing.T) {
 		}
 	}
 }
+
+// TestTabsReplaced has a log whose tabs became spaces told as what it is, at
+// once and also where another log of the source is in order; and what a stranger
+// writes into other lines of the node does not look like it.
+func TestTabsReplaced(t *testing.T) {
+	const inOrder = "2026-03-01T00:00:00.000Z\tINFO\tcanonical-log\tswarm/swarm_listen.go:128\tCANONICAL_PEER_STATUS: peer=12D3KooWSkDLa9E892cyU4PoKkQ3pi8QGVXRTsY7daYYUDmLKGY4 addr=/ip4/203.0.113.66/tcp/1 sample_rate=100 connection_status=\"established\" dir=\"inbound\""
+	spaced := strings.ReplaceAll(inOrder, "\t", " ")
+	s := newStream(t)
+	alarm := func() string {
+		what, fix := s.flow.unrecognised(s.now, "node", "")
+		if what != "" && !strings.Contains(fix, "GOLOG_LOG_FMT=json") {
+			t.Errorf("the cure of %q is %q", what, fix)
+		}
+		return what
+	}
+	for range 1000 {
+		s.line("2026-03-01T00:00:00.000Z\tERROR\tother\ta.go:1\t" + spaced)
+		s.line("x " + spaced)
+	}
+	if what := alarm(); what != "" {
+		t.Errorf("the alarm was made by what strangers write: %s", what)
+	}
+	for range linesWithoutTabs {
+		if what := alarm(); what != "" {
+			t.Errorf("too early: %s", what)
+		}
+		s.line(inOrder)
+		s.line(spaced)
+	}
+	if what := alarm(); !strings.Contains(what, "source node: 3 canonical records are refused because the tabs") {
+		t.Errorf("the alarm is %q", what)
+	}
+	s.now = s.now.Add(tabsBack - time.Second)
+	if s.line(inOrder); alarm() == "" {
+		t.Error("the alarm is over while the lines may still come")
+	}
+	s.now = s.now.Add(time.Second)
+	if s.line(inOrder); alarm() != "" {
+		t.Errorf("the alarm stands for ever: %s", alarm())
+	}
+}

@@ -61,8 +61,13 @@ type reader struct {
 	readAt, witnessed time.Time
 	// explain reads ordinary lines too, for people.
 	explain bool
-	result  parser.Result
-	tally   Tally
+	// unreadable counts, for a check, the lines that hold a canonical record's
+	// name and can't be read, by what the parser says of them, and tabsLost those
+	// whose tabs were replaced; else it is nil.
+	unreadable map[string]int64
+	tabsLost   int64
+	result     parser.Result
+	tally      Tally
 }
 
 // read gives the event of a line, if it is one. now is the wall clock, or zero
@@ -94,6 +99,9 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	}
 	r.tally.Lines++
 	r.tally.Rejected[r.result.Reject]++
+	if r.unreadable != nil {
+		r.noteUnreadable()
+	}
 	ev := &r.result.Event
 	if r.result.Reject != parser.Accepted {
 		return nil, false
@@ -111,6 +119,16 @@ func (r *reader) read(l sources.Line, now time.Time) (*parser.Event, bool) {
 	}
 	r.last = ev.Time
 	return ev, true
+}
+
+func (r *reader) noteUnreadable() {
+	if why := r.result.Reject; why != parser.Forged && why != parser.Malformed {
+		return
+	}
+	r.unreadable[r.result.Reject.String()+", "+r.result.Detail]++
+	if r.result.TabsLost {
+		r.tabsLost++
+	}
 }
 
 // quick reads a line into ev if it differs from one before it in nothing but its
