@@ -95,13 +95,26 @@ func (j *jail) countBanned(b mark, at instant) {
 }
 
 // hostPrefix is what the host is judged by in this jail: narrower than the
-// jail's prefix where that would take in an address that must not be banned.
+// jail's prefix where that would take in an address that must not be banned. It
+// steps back to the /64 first: who has that has more addresses than can be
+// judged one by one.
 func (s *Set) hostPrefix(j *jail, host netip.Addr) netip.Prefix {
 	p := hostPrefix(host, j.cfg.IPv6Prefix)
-	if !p.IsSingleIP() && (j.ignore.nets.OverlapsPrefix(p) || s.protected.nets.OverlapsPrefix(p)) {
+	if p.Bits() < oneCustomer && s.spares(j, p) {
+		p = hostPrefix(host, oneCustomer)
+	}
+	if !p.IsSingleIP() && s.spares(j, p) {
 		return netip.PrefixFrom(host, 128)
 	}
 	return p
+}
+
+// oneCustomer is the least that one customer has of IPv6, in bits (RFC 6177).
+const oneCustomer = 64
+
+// spares tells whether a prefix has an address that the jail must not ban.
+func (s *Set) spares(j *jail, p netip.Prefix) bool {
+	return j.ignore.nets.OverlapsPrefix(p) || s.protected.nets.OverlapsPrefix(p)
 }
 
 // level says how close to a ban that many failures are, in eighths.
