@@ -79,9 +79,13 @@ func remoteSessions() ([]netip.Addr, error) {
 	}
 	var out []netip.Addr
 	for _, s := range sessions {
-		host, gone := bus.GetSessionPropertyContext(ctx, s.Path, "RemoteHost")
-		if gone != nil {
+		host, unknown := bus.GetSessionPropertyContext(ctx, s.Path, "RemoteHost")
+		switch {
+		case unknown == nil:
+		case isGone(unknown):
 			continue // it ended since it was listed
+		default: // a logind that is slow or broken: what was known must stay
+			return out, fmt.Errorf("logind: session %s: %w", s.ID, unknown)
 		}
 		if text, ok := host.Value().(string); ok {
 			if ip, bad := netip.ParseAddr(text); bad == nil {
@@ -90,4 +94,11 @@ func remoteSessions() ([]netip.Addr, error) {
 		}
 	}
 	return out, err
+}
+
+// isGone tells whether logind says that it has no such session.
+func isGone(err error) bool {
+	var e dbus.Error
+	return errors.As(err, &e) &&
+		(e.Name == "org.freedesktop.DBus.Error.UnknownObject" || e.Name == "org.freedesktop.login1.NoSuchSession")
 }

@@ -73,6 +73,38 @@ func TestLoginsAreAuthenticated(t *testing.T) {
 	}
 }
 
+// A session that logind can't tell of just now is no session that ended: were it
+// so, a logind that is slow would make every operator bannable.
+func TestLoginsOfBrokenLogind(t *testing.T) {
+	bus := startBus(t)
+	conn := serveLogind(t, bus, "198.51.100.7", "198.51.100.8", "198.51.100.9")
+	t.Setenv("SSH_CONNECTION", "")
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", bus)
+	for _, c := range []struct {
+		answer string
+		want   []netip.Addr
+		fails  bool
+	}{
+		{"org.freedesktop.DBus.Error.UnknownObject", []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.9")}, false},
+		{"org.freedesktop.DBus.Error.NoReply", []netip.Addr{netip.MustParseAddr("198.51.100.7")}, true},
+	} {
+		if err := conn.Export(refusing{c.answer}, "/org/freedesktop/login1/session/_32", "org.freedesktop.DBus.Properties"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := logins()
+		if !slices.Equal(got, c.want) || (err != nil) != c.fails {
+			t.Errorf("the second session answers %s: %v, %v; want %v, an error: %v", c.answer, got, err, c.want, c.fails)
+		}
+	}
+}
+
+// refusing answers every question for a property with an error.
+type refusing struct{ name string }
+
+func (r refusing) Get(string, string) (dbus.Variant, *dbus.Error) {
+	return dbus.Variant{}, dbus.NewError(r.name, nil)
+}
+
 func TestLoginsWithoutLogind(t *testing.T) {
 	t.Setenv("SSH_CONNECTION", "203.0.113.5 50000 192.0.2.1 22")
 	want := []netip.Addr{netip.MustParseAddr("203.0.113.5")}
@@ -119,7 +151,7 @@ func (l logind) ListSessions() ([]login1.Session, *dbus.Error) { return l.sessio
 
 // serveLogind puts a logind on the bus with a session for each remote host;
 // the empty one is local.
-func serveLogind(t *testing.T, bus string, remoteHosts ...string) {
+func serveLogind(t *testing.T, bus string, remoteHosts ...string) *dbus.Conn {
 	t.Helper()
 	conn, err := dbus.Connect(bus, dbus.WithContext(context.WithoutCancel(t.Context())))
 	if err != nil {
@@ -143,4 +175,5 @@ func serveLogind(t *testing.T, bus string, remoteHosts ...string) {
 	if reply, err := conn.RequestName("org.freedesktop.login1", dbus.NameFlagDoNotQueue); err != nil || reply != dbus.RequestNameReplyPrimaryOwner {
 		t.Fatalf("org.freedesktop.login1: %v, %v", reply, err)
 	}
+	return conn
 }
