@@ -144,7 +144,7 @@ func (s *Set) Unban(now time.Time, prefix netip.Prefix) []Decision {
 	lifted := s.liftWhere(s.prefixes.on(prefix), func(*ban) bool { return true })
 	if len(lifted) == 0 && prefix.IsSingleIP() {
 		lifted = s.liftWhere(s.prefixes.covering(prefix), func(b *ban) bool {
-			return b.jail != s.manual && b.Prefix.Bits() >= b.jail.cfg.IPv6Prefix // else it is one that was widened
+			return b.jail != s.manual && b.Evidence.Folded == 0 // else it is a widened one
 		})
 	}
 	return append(out, lifted...)
