@@ -20,6 +20,9 @@ import (
 const (
 	protectEvery  = 30 * time.Second
 	protectSettle = 200 * time.Millisecond // an interface comes up in several steps
+	// protectShare is the share of the time, one in so many, that looking may
+	// take where routes change all the time; a rest is protectEvery at most.
+	protectShare = 20
 )
 
 // protected lists the addresses whose ban would cut this machine or its
@@ -70,19 +73,25 @@ func ownAddresses() ([]netip.Addr, error) {
 	return out, err
 }
 
+// gateways reads the routes one by one: a router of the internet has a million,
+// with a handful of gateways.
 func gateways() ([]netip.Addr, error) {
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
-	var out []netip.Addr
-	for _, r := range routes {
+	found := map[netip.Addr]bool{}
+	err := netlink.RouteListFilteredIter(netlink.FAMILY_ALL, &netlink.Route{}, 0, func(r netlink.Route) bool {
 		if ip, ok := netip.AddrFromSlice(r.Gw); ok {
-			out = append(out, ip)
+			found[ip] = true
+		}
+		if via, ok := r.Via.(*netlink.Via); ok { // of the other family
+			ip, _ := netip.AddrFromSlice(via.Addr)
+			found[ip] = true
 		}
 		for _, hop := range r.MultiPath {
 			ip, _ := netip.AddrFromSlice(hop.Gw)
-			out = append(out, ip)
+			found[ip] = true
 		}
-	}
-	return out, err
+		return true
+	})
+	return slices.Collect(maps.Keys(found)), err
 }
 
 // resolvers reads resolv.conf(5).
@@ -122,7 +131,9 @@ func (e *engine) keepProtected(ctx context.Context, known protected) error {
 			}
 		case <-every.C:
 		}
+		began := time.Now()
 		found := findProtected(finders, known, e.log)
+		rest := min((protectShare-1)*time.Since(began), protectEvery)
 		for _, name := range slices.Sorted(maps.Keys(found)) {
 			if slices.Equal(found[name], known[name]) {
 				continue
@@ -134,6 +145,9 @@ func (e *engine) keepProtected(ctx context.Context, known protected) error {
 			}
 		}
 		known = found
+		if !pause(ctx, rest) {
+			return nil
+		}
 	}
 }
 

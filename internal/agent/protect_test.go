@@ -42,6 +42,36 @@ func TestProtectedStaysKnownOnError(t *testing.T) {
 	}
 }
 
+// TestGateways finds them in every kind of route, each once.
+func TestGateways(t *testing.T) {
+	for _, args := range []string{
+		"link add gw0 type veth peer name gw1", "link set gw0 up", "link set gw1 up",
+		"addr add 198.51.100.1/24 dev gw0", "addr add 2001:db8::1/64 dev gw0 nodad",
+		"route add 203.0.113.0/28 via 198.51.100.2 dev gw0",
+		"route add 203.0.113.16/28 via 198.51.100.2 dev gw0",
+		"route add 203.0.113.32/28 nexthop via 198.51.100.3 dev gw0 nexthop via 198.51.100.4 dev gw0",
+		"route add 203.0.113.48/28 via inet6 2001:db8::2 dev gw0",
+		"route add 2001:db8:1::/64 via 2001:db8::3 dev gw0",
+	} {
+		if out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v: %s", args, err, out)
+		}
+	}
+	t.Cleanup(func() { exec.Command("ip", "link", "del", "gw0").Run() })
+	got, err := gateways()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(got, netip.Addr.Compare)
+	var want []netip.Addr
+	for _, a := range []string{"198.51.100.2", "198.51.100.3", "198.51.100.4", "2001:db8::2", "2001:db8::3"} {
+		want = append(want, netip.MustParseAddr(a))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("gateways %v, want %v", got, want)
+	}
+}
+
 // A stranger who only connects to the ssh port is nobody's operator.
 func TestLoginsAreAuthenticated(t *testing.T) {
 	bus := startBus(t)
