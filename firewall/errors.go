@@ -30,6 +30,11 @@ var (
 	ErrBadPrefix = errors.New("a prefix that cannot be banned")
 )
 
+// ErrEnds is an ErrGone of bans that stand and end at another time. Where no
+// program is known to have changed them, the machine's clock was set: the kernel
+// counts what is left of a ban by a clock that never is.
+var ErrEnds = fmt.Errorf("%w: bans end at another time", ErrGone)
+
 // errNotStarted is an ErrGone that is nobody's doing.
 var errNotStarted = fmt.Errorf("%w: Init comes first", ErrGone)
 

@@ -129,7 +129,7 @@ func (n *NFTables) verifyBan(b Ban) error {
 		return fmt.Errorf("%w: the ban of %s is in the kernel with another end", ErrGone, p)
 	case found.Until.Sub(b.Until).Abs() > time.Minute:
 		// A minute allows for steps of the wall clock by NTP.
-		return fmt.Errorf("%w: the ban of %s ends at %s in the kernel, want %s", ErrGone, p,
+		return fmt.Errorf("%w: that of %s at %s in the kernel, want %s", ErrEnds, p,
 			found.Until.Format(time.RFC3339), b.Until.Format(time.RFC3339))
 	}
 	return nil

@@ -204,6 +204,11 @@ func TestVerify(t *testing.T) {
 			t.Errorf("%s: %v, want ErrGone", what, err)
 		}
 	}
+	b.options.Now = func() time.Time { return in(2 * time.Minute) } // it was set, or the machine slept
+	if err := b.Verify(ctx, mixed()); !errors.Is(err, ErrEnds) {
+		t.Errorf("the machine's clock was set: %v, want ErrEnds", err)
+	}
+	b.options.Now = nil
 	if err := b.Verify(ctx, []Ban{{Prefix: pfx("203.0.113.1/32"), Until: in(-time.Hour)}}); err != nil {
 		t.Error("a ban that has ended is missed:", err)
 	}

@@ -85,6 +85,16 @@ func (e *Enforcer) Repair(why string) {
 	e.signal()
 }
 
+// realign makes the enforcer start over because the machine's clock was set, and
+// the kernel lets bans end by another one. Nobody has done anything to the firewall.
+func (e *Enforcer) realign(why string) {
+	e.log.Info("the machine's clock was set; the bans are brought to the firewall with their ends anew", "backend", e.name, "seen", why)
+	e.mu.Lock()
+	e.repair = true
+	e.mu.Unlock()
+	e.signal()
+}
+
 func (e *Enforcer) signal() {
 	select {
 	case e.wake <- struct{}{}:
@@ -215,7 +225,13 @@ func (e *Enforcer) Guard(ctx context.Context) error {
 		return nil
 	}
 	for {
-		err := w.Watch(ctx, func(d firewall.Disturbance) { e.Repair(d.String()) })
+		err := w.Watch(ctx, func(d firewall.Disturbance) {
+			if errors.Is(d.Err, firewall.ErrEnds) && d.By == "" {
+				e.realign(d.String())
+				return
+			}
+			e.Repair(d.String())
+		})
 		if !pause(ctx, maxBackoff) {
 			return nil
 		}

@@ -343,3 +343,47 @@ func TestFloodInPieces(t *testing.T) {
 		}
 	})
 }
+
+// disturbedDoor is a backend that has seen something.
+type disturbedDoor struct {
+	brokenDoor
+	seen firewall.Disturbance
+}
+
+func (d *disturbedDoor) Watch(ctx context.Context, report func(firewall.Disturbance)) error {
+	report(d.seen)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestClockWasSet has the ends of bans mended in silence: nobody is to be blamed
+// where the machine slept, or got the time only after its start. Whoever changes
+// them is blamed.
+func TestClockWasSet(t *testing.T) {
+	ends := fmt.Errorf("%w: that of 192.0.2.1/32", firewall.ErrEnds)
+	for _, c := range []struct {
+		seen firewall.Disturbance
+		want int64
+	}{
+		{firewall.Disturbance{Err: ends}, 0},
+		{firewall.Disturbance{Err: ends, By: "nft (pid 7)"}, 1},
+		{firewall.Disturbance{Err: firewall.ErrGone}, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			door := &disturbedDoor{seen: c.seen}
+			e := newEnforcer("door", door, slog.New(slog.DiscardHandler), func(context.Context) ([]firewall.Ban, error) {
+				return []firewall.Ban{{Prefix: netip.MustParsePrefix("192.0.2.1/32")}}, nil
+			})
+			e.repair = false
+			go e.Run(ctx)
+			go e.Guard(ctx)
+			synctest.Wait()
+			if st := e.Status(); st.Repaired != c.want || (st.Disturbed != nil) != (c.want > 0) || len(door.called) != 1 {
+				t.Errorf("%v: repaired %d times, disturbed %v, begun anew %d times; want %d and once", c.seen, st.Repaired, st.Disturbed, len(door.called), c.want)
+			}
+			cancel()
+			synctest.Wait()
+		})
+	}
+}
