@@ -44,6 +44,7 @@ package sources
 
 import (
 	"context"
+	"iter"
 	"time"
 )
 
@@ -72,7 +73,7 @@ type Batch struct {
 	Stream string
 	Lines  []Line
 	// Text is what follows Lines: whole lines, each with its newline, none longer
-	// than MaxLineBytes; see SplitLine. It is valid until Release.
+	// than MaxLineBytes. It is valid until Release. All splits it.
 	Text string
 	// Cursor resumes the source right after the last line of this batch. Empty
 	// when the source can't resume (standard input). A batch may have a Cursor
@@ -82,6 +83,10 @@ type Batch struct {
 	memory []byte        // what it was read into, and those before it, if it is to be given back
 	free   chan<- []byte // to there; it has room
 }
+
+// All gives the lines of the batch in order, those of Lines and those of Text.
+// Their text is valid until Release.
+func (b *Batch) All() iter.Seq[Line] { return allLines(b.Lines, b.Text) }
 
 // Release gives the memory of Text, and of the batches before it, back to the
 // source, which reads on into it. Whoever takes batches must release each when
@@ -110,7 +115,8 @@ const (
 // Source is anything that gives lines.
 type Source interface {
 	// Run sends batches to out until ctx ends or, for a source with an end, the
-	// end is reached (nil). It blocks while out is full and never closes out.
+	// end is reached (nil). It blocks while out is full, or while the batches it
+	// gave are not released, and never closes out.
 	Run(ctx context.Context, out chan<- Batch) error
 	// String names the source for people: "file /var/log/ipfs/*.log",
 	// "unit ipfs.service", "standard input".

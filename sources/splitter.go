@@ -2,6 +2,8 @@ package sources
 
 import (
 	"bytes"
+	"iter"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -27,11 +29,23 @@ func SplitLine(text string) Line { return Line{Text: strings.TrimSuffix(text, "\
 // all returns the lines of the Block, in its memory.
 func (b Block) all() []Line {
 	lines := make([]Line, 0, len(b.Lines)+strings.Count(b.Text, "\n"))
-	lines = append(lines, b.Lines...)
-	for text := range strings.Lines(b.Text) {
-		lines = append(lines, SplitLine(text[:len(text)-1]))
+	return slices.AppendSeq(lines, allLines(b.Lines, b.Text))
+}
+
+// allLines gives lines, and then those of text.
+func allLines(lines []Line, text string) iter.Seq[Line] {
+	return func(yield func(Line) bool) {
+		for _, l := range lines {
+			if !yield(l) {
+				return
+			}
+		}
+		for l := range strings.Lines(text) {
+			if !yield(SplitLine(l[:len(l)-1])) {
+				return
+			}
+		}
 	}
-	return lines
 }
 
 // first is the first line of a Block that has one.

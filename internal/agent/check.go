@@ -210,9 +210,10 @@ func readQuiet(ctx context.Context, src sources.Source, r *reader) error {
 	for {
 		select {
 		case b := <-out:
-			for _, l := range b.Lines {
+			for l := range b.All() {
 				r.read(l, time.Time{})
 			}
+			b.Release()
 			quiet.Reset(quietAfter)
 		case <-quiet.C:
 			cancel()

@@ -1,0 +1,46 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/p2pban/p2pban/internal/config"
+	"github.com/p2pban/p2pban/sources"
+)
+
+// TestCheckReadsAContainersWholeLog holds that a check reads on behind the few
+// buffers that a source fills before it waits to have them back: the lines that
+// say what is wrong with a log now are its last ones.
+func TestCheckReadsAContainersWholeLog(t *testing.T) {
+	const (
+		line  = "2026-11-20T11:20:00Z stderr F time=2026-11-20T11:20:00.000Z level=INFO source=swarm/swarm_listen.go:168 msg=CANONICAL_PEER_STATUS peer=12D3KooWSkDLa9E892cyU4PoKkQ3pi8QGVXRTsY7daYYUDmLKGY4 addr=/ip4/203.0.113.66/tcp/44788 sample_rate=100 connection_status=established dir=inbound\n"
+		lines = 20_000 // 5 MB
+	)
+	pods := t.TempDir()
+	dir := filepath.Join(pods, "default_node-0_5b1f", "kubo")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "0.log"), []byte(strings.Repeat(line, lines)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	src, err := sources.NewContainer(sources.ContainerOptions{
+		Name: "node", Containers: []string{"kubo"}, DockerRoot: t.TempDir(), PodLogs: pods, FromStart: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewParser(config.Default(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reader{parser: p}
+	if err := readQuiet(t.Context(), src, r); err != nil {
+		t.Fatal(err)
+	}
+	if r.tally.Lines != lines || r.tally.Events != lines {
+		t.Errorf("%d lines were read, %d of them events; the log has %d, all of them events", r.tally.Lines, r.tally.Events, lines)
+	}
+}
