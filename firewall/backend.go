@@ -1,6 +1,11 @@
-// Package firewall puts bans into the kernel and takes them out. What it is
-// told is the truth and the kernel a copy: Init can be called again at any
-// time and ends in the same state. It imports nothing of p2pban.
+// Package firewall puts bans into the kernel and takes them out. Auto gives the
+// Backend for this machine, Init brings it to a list of bans, Apply changes it.
+// The kernel lifts a ban when it ends, also when this process is gone. The
+// caller's list is the truth and the kernel holds a copy: Init can be called
+// again at any time and ends in the same state. It imports nothing of p2pban.
+//
+// Two more backends keep hosts out of a node where there is no firewall to
+// change, Kubo and DenyFile, and Print only writes what would be done.
 package firewall
 
 import (

@@ -2,6 +2,15 @@
 // why it accuses nobody. It is pure: no state, no clock, no files, no
 // goroutines. It tokenises from the start of the line and never searches text
 // for addresses, because most of a log line's text can be written by a stranger.
+//
+// What one line can't show, the caller must remember for each log, if anything
+// follows from what the lines accuse:
+//
+//   - Whether the line is the rest of one that a carrier split: Pieces.Settle is
+//     called for every line, in order.
+//   - Whether strangers can write whole lines into the log: what Result.Risk has
+//     shown so far goes into Line.Distrust of the lines that follow.
+//   - The latest time seen, as Line.Ref, where stamps have no year or no zone.
 package parser
 
 import (

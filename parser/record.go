@@ -105,7 +105,8 @@ type Result struct {
 	// Event is set when Reject is Accepted.
 	Event  Event
 	Reject Reject
-	// Detail says in words why the line was rejected.
+	// Detail says in words why the line was rejected; Parse leaves it empty for
+	// ordinary lines.
 	Detail string
 	// Column is the 1-based byte of the line where reading failed, 0 if none.
 	Column int

@@ -3,6 +3,10 @@
 // drops a line and never interprets one; a full queue blocks the source, so
 // that the file or the journal stays the buffer.
 //
+// A log that ends is read with ReadFile or ReadLog. One that is still written to
+// is a Source: NewFile, NewContainer, NewJournal or NewReader make one, its Run
+// sends batches of lines, and whoever receives a batch releases it.
+//
 // # Why files are not followed by nxadm/tail
 //
 // github.com/nxadm/tail v1.4.11 is what others follow logs with, and the
