@@ -208,9 +208,28 @@ func (s *section) jail(rules *parser.Ruleset) jail.Config {
 	}
 	s.validate(c, before)
 	if expanded, err := rules.Expand(c.Rules); err == nil {
+		if len(expanded) == 0 && len(c.Rules) > 0 {
+			s.l.problem(s.at("rules"), s.key("rules"), "takes in no rule, so the jail would count nothing: what it names is off by default",
+				"name each rule in full, such as "+strings.Join(rulesLike(rules, c.Rules), ", "))
+		}
 		c.Rules = expanded
 	}
 	return c
+}
+
+// rulesLike gives the full names of the rules that the patterns speak of, those
+// that are off by default too, or an example where they only borrow others'.
+func rulesLike(rules *parser.Ruleset, patterns []string) []string {
+	var names []string
+	for _, r := range rules.Rules() {
+		if slices.Contains(patterns, r.Implementation+"/*") {
+			names = append(names, r.Name)
+		}
+	}
+	if len(names) == 0 {
+		return []string{"go-libp2p/connection"}
+	}
+	return names
 }
 
 func (s *section) guard(g *jail.Guard) {

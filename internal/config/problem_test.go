@@ -73,6 +73,13 @@ p2pban.toml:9:1: source.d.userunit: every user of this machine may have a unit o
 		{"a rule nobody has", map[string]string{"p2pban.toml": jailOK + `rules = ["go-libp2p/*", "go-libp2p/conection"]
 `}, `
 p2pban.toml:2:25: jail.libp2p-flood.rules: no rule "go-libp2p/conection" (did you mean "go-libp2p/connection"?); go-libp2p has RULES`},
+		{"rules none of which is on by default", map[string]string{"p2pban.toml": `[jail.mine]
+rules    = ["nwaku/*"]
+findtime = "1m"
+maxretry = 10
+bantime  = "1h"
+`}, `
+p2pban.toml:2:1: jail.mine.rules: takes in no rule, so the jail would count nothing: what it names is off by default; name each rule in full, such as nwaku/colocation`},
 		{"a jail of one's own must be whole", map[string]string{"p2pban.toml": "[jail.mine]\nmaxretry = 0\n"}, `
 p2pban.toml:1:1: jail.mine.rules: is missing; a jail needs it, unless it is a built-in one (BUILTIN)
 p2pban.toml:1:1: jail.mine.findtime: is missing; a jail needs it, unless it is a built-in one (BUILTIN)
