@@ -65,7 +65,7 @@ func (e *engine) configName() string {
 func (e *engine) jailStatus(cfg jail.Config) control.JailStatus {
 	c, _ := e.jails.Counts(cfg.Name)
 	j := control.JailStatus{
-		Name: cfg.Name, Rules: cfg.Rules, MaxRetry: cfg.MaxRetry, Hosts: c.Hosts, Bans: c.InForce, Banned: c.Bans,
+		Name: cfg.Name, Rules: append([]string{}, cfg.Rules...), MaxRetry: cfg.MaxRetry, Hosts: c.Hosts, Bans: c.InForce, Banned: c.Bans,
 		AfterBan: c.AfterBan, Late: c.Late, Ignored: c.Ignored + c.Trusted, Evicted: c.Evicted, Held: c.Held, Holding: c.Holding,
 	}
 	if cfg.Name != jail.Manual {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -303,5 +304,27 @@ func TestRefusedDecisionsAreKept(t *testing.T) {
 	prefix := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	if diff := cmp.Diff(all, saved, addr, prefix); diff != "" || err != nil {
 		t.Errorf("%v (-want +saved):\n%s", err, diff)
+	}
+}
+
+// TestStatusHasLists holds that a program finds a list where a status has one,
+// also where there is nothing in it.
+func TestStatusHasLists(t *testing.T) {
+	e, _ := atRest(t)
+	text, err := json.Marshal(e.status())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var status struct{ Alarms, Sources, Jails []map[string]any }
+	if err := json.Unmarshal(text, &status); err != nil {
+		t.Fatal(err)
+	}
+	if status.Alarms == nil || status.Sources == nil {
+		t.Errorf("alarms or sources are no list: %s", text)
+	}
+	for _, j := range status.Jails {
+		if _, ok := j["rules"].([]any); !ok {
+			t.Errorf("the rules of jail %v are no list: %v", j["name"], j["rules"])
+		}
 	}
 }

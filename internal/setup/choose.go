@@ -45,7 +45,7 @@ func sign(n int64) int { return cmp.Compare(n, 0) }
 
 // mergePods makes one of the logs that one source reads.
 func mergePods(all []Found) []Found {
-	var out []Found
+	out := make([]Found, 0, len(all)) // in JSON a list, also when it is empty
 	for _, f := range all {
 		i := slices.IndexFunc(out, func(o Found) bool { return f.Kind == KindPod && slices.Equal(o.Files, f.Files) })
 		if i < 0 {

@@ -103,7 +103,7 @@ func (r *Report) Advise(c Comparison, works func(source string) bool) []Advice {
 		}
 	}
 	if len(out) == 0 {
-		what := "no log of a node is on this machine that no source reads"
+		what := "no log of a node was found besides those that are read"
 		if n := len(r.Unseen); n > 0 {
 			what += fmt.Sprintf(", as far as could be seen: places that could not be looked at: %d, the first %s: %s", n, r.Unseen[0].What, r.Unseen[0].Why)
 		}

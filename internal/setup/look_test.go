@@ -201,6 +201,9 @@ func TestNothingFound(t *testing.T) {
 	if text := r.Configuration(parser.Builtin(), time.Now()); text != "" || len(r.Found) != 0 {
 		t.Errorf("found %+v\n%s", r.Found, text)
 	}
+	if r.Found == nil {
+		t.Error("in JSON what was found is null, and no list")
+	}
 	if len(r.Unseen) != 1 || r.Unseen[0].What != "/nowhere/at/all" {
 		t.Errorf("not looked at: %+v", r.Unseen)
 	}
