@@ -41,6 +41,11 @@ func accepted(t *testing.T, addr string) (port string, conns chan net.Conn) {
 func TestKillSocketsFreesTheNodesConnections(t *testing.T) {
 	b := newNFTables(t, Options{KillSockets: true})
 	_, outside := newWorld(t)
+	// The node's side of what earlier tests closed may still wait for an answer
+	// from the same addresses.
+	if _, err := KillSockets(t.Context(), "", prefixes(attacker4+"/32", "2001:db8:66::/64")); err != nil {
+		t.Fatal(err)
+	}
 	// One listener for IPv4 only and one for both families, as nodes have:
 	// the second holds IPv4 peers as mapped IPv6 addresses.
 	port4, conns4 := accepted(t, "0.0.0.0:0")
