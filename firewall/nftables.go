@@ -101,12 +101,12 @@ func (n *NFTables) installed(ctx context.Context, c Change, now time.Time) {
 }
 
 // List reads every set of ours whole; without our table there is none. 100,000
-// bans take seconds.
+// bans take a second.
 func (n *NFTables) List(ctx context.Context) ([]Ban, error) {
 	if there, err := n.tableThere(); !there {
 		return nil, err
 	}
-	conn, err := nftables.New() // a socket of its own: a long list must not hold up Apply
+	conn, err := nftables.New(nftables.WithSockOptions(longAnswers)) // a socket of its own: a long list must not hold up Apply
 	if err != nil {
 		return nil, kernelError("opening a netlink socket", err)
 	}
@@ -148,7 +148,7 @@ func (n *NFTables) tableThere() (bool, error) {
 func appendBans(bans []Ban, id setID, elements []nftables.SetElement, now time.Time) []Ban {
 	for _, e := range elements {
 		addr, ok := netip.AddrFromSlice(e.Key)
-		if !ok {
+		if !ok || addr.BitLen() != id.addrBits() {
 			continue // nothing we made
 		}
 		b := Ban{Prefix: netip.PrefixFrom(addr, id.bits)}
