@@ -77,8 +77,8 @@ func (s *Set) Ban(now time.Time, m ManualBan) ([]Decision, error) {
 			break
 		}
 	}
-	if len(s.manual.bans) >= s.manual.cfg.MaxBans {
-		return out, &PrefixError{m.Prefix, fmt.Sprintf("%d prefixes are banned by hand, which is the limit; lift some, or ban wider networks", len(s.manual.bans))}
+	if most := s.manual.cfg.MaxBans; len(s.manual.bans) >= most && s.bannedByHand() >= most {
+		return out, &PrefixError{m.Prefix, fmt.Sprintf("%d prefixes are banned by hand, which is the limit; lift some, or ban wider networks", most)}
 	}
 	b := &ban{jail: s.manual, at: s.clock, until: s.clock.add(m.For)}
 	b.Prefix = m.Prefix
@@ -144,7 +144,10 @@ func (s *Set) Unban(now time.Time, prefix netip.Prefix) []Decision {
 	lifted := s.liftWhere(s.prefixes.on(prefix), func(*ban) bool { return true })
 	if len(lifted) == 0 && prefix.IsSingleIP() {
 		lifted = s.liftWhere(s.prefixes.covering(prefix), func(b *ban) bool {
-			return b.jail != s.manual && b.Evidence.Folded == 0 // else it is a widened one
+			if b.jail == s.manual { // a network that was taken over may be an operator's
+				return !b.byHand() && b.Prefix == hostPrefix(prefix.Addr(), DefaultIPv6Prefix)
+			}
+			return b.Evidence.Folded == 0 // else it is a widened one
 		})
 	}
 	return append(out, lifted...)
@@ -236,14 +239,14 @@ func (s *Set) Covering(prefix netip.Prefix) []Decision {
 }
 
 // SetProtected replaces one named list of prefixes that must not be banned.
-// Bans by jails that take in a part of them are lifted; bans by hand stay. The
+// Bans that take in a part of them are lifted; bans by hand stay. The
 // Unbans that now brings come first.
 func (s *Set) SetProtected(now time.Time, name string, prefixes []netip.Prefix) []Decision {
 	out := s.expire(toInstant(now))
 	s.protected.set(name, prefixes)
 	for _, p := range prefixes {
 		p = plain(p)
-		out = append(out, s.liftOverlapping(p, func(b *ban) bool { return b.jail != s.manual })...)
+		out = append(out, s.liftOverlapping(p, func(b *ban) bool { return !b.byHand() })...)
 	}
 	return out
 }

@@ -47,7 +47,7 @@ func (s *Set) Reconfigure(now time.Time, jails []Config) ([]Decision, error) {
 		out = append(out, s.liftForbidden(j)...)
 		j.bound(s.start(j))
 	}
-	return out, nil
+	return append(out, s.liftForbidden(s.manual)...), nil
 }
 
 // liftAll lifts every ban of these jails.
@@ -63,11 +63,11 @@ func (s *Set) liftAll(jails []*jail) []Decision {
 	return out
 }
 
-// liftForbidden lifts the bans of a jail that it must not set any more.
+// liftForbidden lifts the bans of a jail that must not be any more.
 func (s *Set) liftForbidden(j *jail) []Decision {
 	var bad []*ban
 	for _, b := range j.bans {
-		if s.forbids(j, b.Prefix) {
+		if s.forbids(b) {
 			bad = append(bad, b)
 		}
 	}
@@ -80,10 +80,12 @@ func (s *Set) liftForbidden(j *jail) []Decision {
 	return out
 }
 
-// forbids says whether a ban by this jail would take in an address that must
-// not be banned.
-func (s *Set) forbids(j *jail, p netip.Prefix) bool {
-	return j != s.manual && (j.ignore.nets.OverlapsPrefix(p) || s.protected.nets.OverlapsPrefix(p))
+// forbids says whether a ban takes in an address that it must not.
+func (s *Set) forbids(b *ban) bool {
+	if b.jail == s.manual {
+		return !b.byHand() && s.anySpares(b.Prefix)
+	}
+	return s.spares(b.jail, b.Prefix)
 }
 
 // carryOver gives a jail that has the new configuration and what the old one

@@ -75,12 +75,16 @@ func (s *Set) RestoreBans(bans []Decision) (dropped []Decision) {
 	}
 	for _, d := range bans {
 		j := s.jail(d.Jail)
-		if j == nil || d.Action != Ban || !d.Prefix.IsValid() || s.forbids(j, plain(d.Prefix)) || s.find(j, plain(d.Prefix)) != nil {
+		if j == nil || d.Action != Ban || !d.Prefix.IsValid() {
 			dropped = append(dropped, d)
 			continue
 		}
 		b := &ban{Decision: d, jail: j, at: toInstant(d.At), until: never}
 		b.Prefix = plain(d.Prefix)
+		if s.forbids(b) || s.find(j, b.Prefix) != nil {
+			dropped = append(dropped, d)
+			continue
+		}
 		if !d.Until.IsZero() {
 			b.until = toInstant(d.Until)
 		}
@@ -237,7 +241,7 @@ func (d *restorer) ban(j *jail, name string) {
 	if d.err != nil {
 		return
 	}
-	if j == nil || d.set.forbids(j, b.Prefix) {
+	if j == nil || d.set.forbids(b) {
 		b.Action, b.Jail, b.At, b.Until = Ban, name, b.at.time(), b.until.time()
 		d.restored.Dropped = append(d.restored.Dropped, b.Decision)
 		return
