@@ -63,11 +63,10 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer store.Close()
-	a, err := build(ctx, o, store, saved)
+	a, err := build(ctx, o, store, saved, aside)
 	if err != nil {
 		return err
 	}
-	a.engine.aside = aside
 	if a.metrics, err = listenMetrics(cfg.Metrics); err != nil {
 		for _, f := range a.engine.enforcers {
 			f.backend.Close()
@@ -112,8 +111,9 @@ func stateHelp(err error, path string) error {
 	return fmt.Errorf("%w\nmake room on the disk of %s or mend its rights, or keep the state elsewhere ([daemon] state)", err, path)
 }
 
-// build makes everything and starts nothing.
-func build(ctx context.Context, o Options, store *state.Store, saved state.Saved) (a *agent, err error) {
+// build makes everything and starts nothing. aside is where a damaged state file
+// was put, "" for none.
+func build(ctx context.Context, o Options, store *state.Store, saved state.Saved, aside string) (a *agent, err error) {
 	cfg := o.Config
 	protected := findProtected(finders, nil, o.Log)
 	jails, changed, err := restoreJails(cfg.Jails, jail.Options{Protected: protected}, saved, time.Now(), o.Log)
@@ -125,7 +125,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 	}
 	b := newBus()
 	e := &engine{
-		log: o.Log, now: time.Now, started: time.Now(), version: o.Version, config: cfg.Path,
+		log: o.Log, now: time.Now, started: time.Now(), version: o.Version, config: cfg.Path, aside: aside,
 		jails: jails, store: store, bus: b,
 		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
 		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()), looks: make(chan func()),
@@ -145,6 +145,11 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 			closeDoors(doors)
 		}
 	}()
+	if aside != "" {
+		if err := e.takeOver(ctx, doors); err != nil {
+			return nil, err
+		}
+	}
 	for _, d := range doors {
 		f := newEnforcer(d.name, d.backend, o.Log, nil)
 		f.inForce = func(ctx context.Context) ([]firewall.Ban, error) { return e.inForce(ctx, f) }

@@ -35,7 +35,7 @@ func atRest(t *testing.T) (e *engine, now *time.Time) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	a, err := build(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard}, store, saved)
+	a, err := build(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard}, store, saved, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func BenchmarkStart(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		a, err := build(context.Background(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard}, store, saved)
+		a, err := build(context.Background(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard}, store, saved, "")
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -38,11 +38,11 @@ func (e *engine) noteAside(now time.Time) {
 	if e.aside == "" {
 		return
 	}
-	what := "the state file was damaged, and its bans, windows and positions in the logs are lost: the daemon began anew, and it is kept as " + e.aside
+	what := "the state file was damaged, and its windows and positions in the logs are lost: the daemon began anew, and it is kept as " + e.aside + "; " + cmp.Or(e.taken, "its bans are lost")
 	if _, err := os.Lstat(e.aside); errors.Is(err, fs.ErrNotExist) {
 		what, e.aside = "", ""
 	}
-	e.alarms.set(now, "state", "aside", what, "look at the disk, ban by hand whom you know (`p2pban dry-run` on the logs shows whom the jails had out), then move the damaged file away, which ends this alarm")
+	e.alarms.set(now, "state", "aside", what, "look at the disk; `p2pban bans` shows what was taken over, and `p2pban dry-run` on the logs whom the jails had out, to ban by hand; then move the damaged file away, which ends this alarm")
 }
 
 // watch looks, every watchEvery, at what may need a person.

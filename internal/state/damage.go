@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"modernc.org/sqlite"
@@ -63,9 +64,27 @@ func (s *Store) classify(doing string, err error) error {
 	return fmt.Errorf("state: %s %s: %w", doing, s.path, err)
 }
 
+// asideMark stands between the path of a file that was set aside and the time.
+const asideMark = ".damaged-"
+
+// lastAside is the database that was set aside last, empty if there is none.
+func lastAside(path string) (aside string, err error) {
+	there, err := os.ReadDir(filepath.Dir(path)) // sorted by name
+	if err != nil {
+		return "", fmt.Errorf("state: %w", err)
+	}
+	for _, f := range there {
+		name := f.Name()
+		if strings.HasPrefix(name, filepath.Base(path)+asideMark) && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
+			aside = filepath.Join(filepath.Dir(path), name)
+		}
+	}
+	return aside, nil
+}
+
 // setAside renames the database and its companions; the caller holds the lock.
 func setAside(path string) (string, error) {
-	aside := path + ".damaged-" + time.Now().UTC().Format("20060102T150405Z")
+	aside := path + asideMark + time.Now().UTC().Format("20060102T150405Z")
 	for n, base := 2, aside; ; n++ {
 		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
 			break

@@ -202,6 +202,43 @@ func TestSetAsideTwice(t *testing.T) {
 	}
 }
 
+// TestAsideIsTold names what was set aside until there is a checkpoint: a daemon
+// that is killed before has not made good what was lost.
+func TestAsideIsTold(t *testing.T) {
+	path := statePath(t)
+	reopen := func() string {
+		t.Helper()
+		s, _, aside, err := OpenOrSetAside(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		save(t, s, ban(1))
+		return aside
+	}
+	if aside := reopen(); aside != "" {
+		t.Errorf("of a new file: %q", aside)
+	}
+	if err := errors.Join(os.Truncate(path, 1000), os.WriteFile(path+".damaged-20200101T000000Z", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	aside := reopen()
+	if _, err := os.Stat(aside); err != nil {
+		t.Fatal(err)
+	}
+	if again := reopen(); again != aside {
+		t.Errorf("before a checkpoint: %q, want %q", again, aside)
+	}
+	s := open(t, path)
+	if err := s.Checkpoint(t.Context(), Checkpoint{Snapshot: []byte("windows")}); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if again := reopen(); again != "" {
+		t.Errorf("after a checkpoint: %q", again)
+	}
+}
+
 // TestWALGoesAsideUntouched damages the database of a process that was killed,
 // whose last moments stand in the WAL only: both are kept byte for byte.
 func TestWALGoesAsideUntouched(t *testing.T) {

@@ -58,7 +58,9 @@ func Open(path string) (s *Store, saved Saved, err error) {
 
 // OpenOrSetAside is Open, but a damaged file is renamed to path.damaged-<UTC
 // time>, with its -wal if it has one, and a fresh one made. aside is the new
-// name, empty when nothing was damaged. Nothing is ever deleted.
+// name, empty when nothing was damaged; it comes again with each call until the
+// fresh file has a checkpoint, for whoever is to make good what is lost may be
+// killed meanwhile. Nothing is ever deleted.
 func OpenOrSetAside(path string) (s *Store, saved Saved, aside string, err error) {
 	return openPath(path, true)
 }
@@ -78,6 +80,8 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 	var damaged *DamagedError
 	if errors.As(err, &damaged) && !damaged.Foreign && mayRename {
 		aside, err = setAside(path)
+	} else if err == nil && mayRename && len(saved.Checkpoint.Snapshot) == 0 {
+		aside, err = lastAside(path)
 	}
 	if err == nil {
 		s, err = openChecked(path, &saved, ids)

@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/netip"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/p2pban/p2pban/firewall"
+	"github.com/p2pban/p2pban/jail"
+)
+
+// kernel is a backend whose bans stand, each with the time it has left, when
+// nothing else is left of them.
+type kernel interface {
+	List(context.Context) ([]firewall.Ban, error)
+	// Owned is an ErrOwned while the bans are another daemon's.
+	Owned() error
+}
+
+// takeOverMax is how long systemd is asked to wait for the list of a firewall:
+// that of 100,000 bans takes a second, of 500,000 half a minute.
+const takeOverMax = 5 * time.Minute
+
+// takeOver brings what stands in the kernel into force again, where the state
+// file was damaged that said so: the first Init would let all of them in. It
+// saves them, for Init is the next.
+func (e *engine) takeOver(ctx context.Context, doors []door) error {
+	for _, d := range doors {
+		k, ok := d.backend.(kernel)
+		if !ok || k.Owned() != nil { // of what it is, Init tells
+			continue
+		}
+		daemon.SdNotify(false, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", takeOverMax.Microseconds()))
+		bans, err := k.List(ctx)
+		if err != nil {
+			e.taken = fmt.Sprintf("the bans in %s could not be read, and were lifted: %v", d.name, err)
+			e.log.Error("what stands in the firewall can't be taken over", "backend", d.name, "error", err)
+			continue
+		}
+		decisions, refused := e.jails.TakeOver(e.now(), ends(bans))
+		if err := e.store.SaveDecisions(ctx, decisions); err != nil {
+			return stateHelp(err, e.store.Path())
+		}
+		n := 0
+		for i := range decisions {
+			if decisions[i].Action == jail.Ban {
+				n++
+			}
+		}
+		e.taken = fmt.Sprintf("%d bans were taken over from %s, for the time they have left", n, d.name)
+		if refused > 0 {
+			e.taken += fmt.Sprintf(", and %d lifted, because they took in what is protected, ignored or special", refused)
+		}
+		e.log.Warn("bans were taken over from the firewall", "backend", d.name, "bans", n, "lifted", refused)
+	}
+	return nil
+}
+
+// ends gives bans as the jails do.
+func ends(bans []firewall.Ban) iter.Seq2[netip.Prefix, time.Time] {
+	return func(yield func(netip.Prefix, time.Time) bool) {
+		for _, b := range bans {
+			if !yield(b.Prefix, b.Until) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/p2pban/p2pban/firewall"
+	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/jail"
+)
+
+// TestTakeOver damages the state file of a daemon that has stopped: whom its
+// table keeps out stays out for the time that was left, but not who must not be
+// kept out, whoever put him there. After another start that is still so.
+func TestTakeOver(t *testing.T) {
+	const ignored, private = "192.0.2.9", "10.1.2.3"
+	for _, backend := range []struct {
+		name string
+		add  string // a command that keeps an address out
+	}{
+		{"nftables", "nft add element inet p2pban ipv4 { %s }"},
+		{"iptables", "ipset add p2pban4 %s"},
+	} {
+		t.Run(backend.name, func(t *testing.T) {
+			toml := strings.Replace(liveConfig, "[jail.brief]", "ignoreip = [\""+ignored+"\"]\n[jail.brief]", 1)
+			l := newLab(t, toml+"\n[firewall]\nbackend = \""+backend.name+"\"\n")
+			t.Cleanup(func() { firewall.Flush(t.Context()) })
+			l.start()
+			l.accuse("node.log", hostile, 3) // out for an hour
+			l.banByHand("198.18.0.0/24", "-1")
+			l.banByHand("2001:db8:1:2::/64", "30m")
+			l.wait("the ban", func() bool { return len(l.bans()) == 3 })
+			l.stop()
+			for _, addr := range []string{ignored, private} {
+				words := strings.Fields(fmt.Sprintf(backend.add, addr))
+				if out, err := exec.CommandContext(t.Context(), words[0], words[1:]...).CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", words, out)
+				}
+			}
+			path := filepath.Join(l.dir, "state.db")
+			if err := os.Remove(filepath.Join(l.dir, "node.log")); err != nil { // or it is judged again
+				t.Fatal(err)
+			}
+			if err := os.Truncate(path, 1000); err != nil {
+				t.Fatal(err)
+			}
+
+			want := map[netip.Prefix]time.Duration{
+				netip.PrefixFrom(hostile, 32): time.Hour, netip.MustParsePrefix("198.18.0.0/24"): 0,
+				netip.MustParsePrefix("2001:db8:1:2::/64"): 30 * time.Minute,
+			}
+			for _, when := range []string{"after the damage", "after another start"} {
+				l.start()
+				l.wait("what stands", func() bool { return len(l.standing(backend.name)) == 3 })
+				for _, b := range l.bans() {
+					left, there := want[b.Prefix]
+					if !there || b.Jail != jail.Manual || b.Reason != jail.TakenOver || (left == 0) != (b.Until == nil) {
+						t.Errorf("%s: %+v; want a ban that was taken over, with its end", when, b)
+					} else if left != 0 && (time.Until(*b.Until) > left+time.Second || time.Until(*b.Until) < left-5*time.Minute) {
+						t.Errorf("%s: %s ends at %s, want in %s", when, b.Prefix, b.Until, left)
+					}
+				}
+				if n := len(l.bans()); n != 3 {
+					t.Errorf("%s: %d bans, want 3", when, n)
+				}
+				if when == "after the damage" {
+					l.wait("an alarm that says so", func() bool {
+						s, err := l.client.Status(t.Context())
+						said := fmt.Sprint(s.Alarms)
+						return err == nil && strings.Contains(said, "3 bans were taken over from "+backend.name) && strings.Contains(said, "2 lifted")
+					})
+				}
+				l.stop()
+			}
+		})
+	}
+}
+
+func (l *lab) banByHand(target, length string) {
+	l.t.Helper()
+	if _, err := l.client.Ban(l.t.Context(), control.BanRequest{Target: target, For: length}); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) bans() (bans []control.Ban) {
+	l.t.Helper()
+	if err := l.client.Bans(l.t.Context(), "", func(b control.Ban) error { bans = append(bans, b); return nil }); err != nil {
+		l.t.Fatal(err)
+	}
+	return bans
+}
+
+// standing is what a kernel backend holds.
+func (l *lab) standing(backend string) []firewall.Ban {
+	l.t.Helper()
+	b, err := firewall.Backend(nil), error(nil)
+	if backend == "nftables" {
+		b, err = firewall.NewNFTables(firewall.Options{})
+	} else {
+		b, err = firewall.NewIPTables(firewall.Options{})
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer b.Close()
+	bans, err := b.List(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return bans
+}
