@@ -85,7 +85,7 @@ func (e *engine) takeCheckpoint() bool {
 // decided before it is saved: the lines of a ban that is not, because the state
 // file refuses it, must be read again by the next start.
 func (e *engine) passCheckpoint() {
-	if e.waiting != nil && e.settled >= e.waitingFor && len(e.unsaved) == 0 {
+	if e.waiting != nil && e.settled >= e.waitingFor && !e.fileBehind() {
 		e.checkpoints <- *e.waiting // has room: there is one checkpoint at a time
 		e.waiting = nil
 	}
@@ -105,7 +105,6 @@ func (e *engine) saveCheckpoints(ctx context.Context) error {
 			if ctx.Err() == nil {
 				e.ask(ctx, func() {
 					e.checkpointing = false
-					e.noteSave(err)
 					e.noteCheckpoint(err, took)
 				})
 			}

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,9 +143,7 @@ func (d *desk) fromJails(ctx context.Context, name string) (bans []jail.Decision
 			}
 		}
 	})
-	slices.SortFunc(bans, func(a, b jail.Decision) int {
-		return cmp.Or(a.At.Compare(b.At), a.Prefix.Compare(b.Prefix), cmp.Compare(a.Jail, b.Jail))
-	})
+	sortByAge(bans)
 	return bans, behind, err
 }
 

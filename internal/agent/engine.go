@@ -67,13 +67,16 @@ type engine struct {
 	// pending holds decisions that the enforcers have and that are not saved and
 	// told yet; spare is the empty memory of those that were, for the next.
 	pending, spare []jail.Decision
-	// unsaved holds decisions that the state file refused; they are offered to
-	// it again with each later save, and at a tick when retrySave is set. They stay
-	// here until they are saved. forgone counts those of which there were too many
-	// to keep: the file will never have them.
+	// unsaved holds decisions that the state file refused, and those that followed;
+	// they are offered to it again when retrySave is set, which a tick does from
+	// retryAt on. They stay here until they are saved. forgone counts those of which there were too many
+	// to keep, until the bans in force are saved anew; restated is when that was
+	// last tried.
 	unsaved   []jail.Decision
 	forgone   int
+	restated  time.Time
 	retrySave bool
+	retryAt   time.Time
 	saving    bool // saveDecisions is busy
 	// saveTimer runs from the first of the pending decisions on; saveDue is set
 	// when it has ended.
@@ -148,7 +151,8 @@ func (e *engine) Run(ctx context.Context) error {
 				e.watch(now)
 			}
 			e.notify.tick(now, e.summary)
-			e.retrySave = len(e.unsaved) > 0 && !e.saving
+			e.retrySave = len(e.unsaved) > 0 && !e.saving && !now.Before(e.retryAt)
+			e.restate(now)
 			if e.checkpointDue || now.Sub(lastCheckpoint) >= checkpointEvery {
 				if e.takeCheckpoint() {
 					e.checkpointDue, lastCheckpoint = false, now
@@ -163,7 +167,10 @@ func (e *engine) Run(ctx context.Context) error {
 func (e *engine) end(ctx context.Context) error {
 	e.retrySave = len(e.unsaved) > 0
 	e.flush()
-	if n := len(e.unsaved); n > 0 {
+	e.restated = time.Time{}
+	e.restate(e.now())
+	e.flush()
+	if n := len(e.unsaved) + e.forgone; n > 0 {
 		return fmt.Errorf("%d decisions can't be saved in %s; the next start reads their lines again", n, e.store.Path())
 	}
 	return e.store.Checkpoint(ctx, e.checkpoint())

@@ -40,7 +40,7 @@ func (e *engine) snapshot(ctx context.Context) (*metrics.Snapshot, error) {
 func (e *engine) count() *metrics.Snapshot {
 	s := &metrics.Snapshot{
 		Version: e.version, Alarms: map[string]int{}, Queued: len(e.batches),
-		Saves: e.saves.took, Unsaved: len(e.unsaved), Checkpoint: e.saves.checkpoint, CheckpointTook: e.saves.checkpointTook,
+		Saves: e.saves.took, Unsaved: len(e.unsaved) + e.forgone, Checkpoint: e.saves.checkpoint, CheckpointTook: e.saves.checkpointTook,
 		LostEvents: e.bus.lostEvents(),
 	}
 	for _, kind := range control.AlarmKinds {
@@ -96,7 +96,19 @@ type saves struct {
 
 // noteCheckpoint keeps how the last checkpoint went.
 func (e *engine) noteCheckpoint(err error, took time.Duration) {
+	what := ""
 	if err == nil {
 		e.saves.checkpoint, e.saves.checkpointTook = e.now(), took
+	} else {
+		what = fmt.Sprintf("how far the logs are judged can't be saved: %v; a restart reads them again from %s", err, e.lastCheckpoint())
 	}
+	e.alarms.set(e.now(), "state", "checkpoint", what, e.makeRoom())
+}
+
+// lastCheckpoint says when the last one was complete.
+func (e *engine) lastCheckpoint() string {
+	if e.saves.checkpoint.IsZero() {
+		return "where this start began"
+	}
+	return "where they were at " + e.saves.checkpoint.Format(time.TimeOnly)
 }

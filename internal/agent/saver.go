@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -20,13 +21,30 @@ const (
 	// stood after 10.7 ms, after 12.8 while saving began at once.
 	saveAfter = 20 * time.Millisecond
 	// maxUnsaved bounds the decisions kept while the state file refuses them; the
-	// oldest are dropped first. They are enforced in any case.
+	// oldest are dropped first. They are enforced in any case, and the bans among
+	// them are saved in the end, by restate.
 	maxUnsaved = 100_000
+	// restateEvery is how often that is tried: every ban is gathered for it.
+	restateEvery = 15 * time.Second
+	// restFactor is how much longer than a refusal took the file is left alone
+	// after it, at most maxRest: 100,000 decisions take half a second of a
+	// processor, which a machine under attack has other use for.
+	restFactor = 10
+	maxRest    = 15 * time.Second
 )
 
 // saveJob is what saveDecisions is to save; only fresh decisions are told, the
 // others have been.
-type saveJob struct{ refused, fresh []jail.Decision }
+type saveJob struct {
+	refused, fresh []jail.Decision
+	// park has fresh join refused without a try: the file refused those a moment
+	// ago, and must have them first.
+	park bool
+	// whole says that inForce, which are all bans in force, are to be saved in
+	// place of what is in the file; there are no decisions then.
+	whole   bool
+	inForce []jail.Decision
+}
 
 // saveResult is what became of a job; unsaved is what the state file refused.
 type saveResult struct {
@@ -34,8 +52,10 @@ type saveResult struct {
 	unsaved []jail.Decision
 	forgone int             // refused decisions that are too many for unsaved
 	spare   []jail.Decision // empty memory
-	err     error
-	took    time.Duration
+	// parked and whole are the job's.
+	parked, whole bool
+	err           error
+	took          time.Duration
 }
 
 // saveDecisions saves decisions beside the engine, which would keep lines and
@@ -45,17 +65,29 @@ type saveResult struct {
 func (e *engine) saveDecisions(ctx context.Context) error {
 	// The decisions are made; a daemon that is being stopped still saves them.
 	ctx = context.WithoutCancel(ctx)
+	var last error // of a try
 	for job := range e.toSave {
+		if job.whole {
+			sortByAge(job.inForce)
+			e.saved <- saveResult{whole: true, err: e.store.SaveInForce(ctx, job.inForce)}
+			continue
+		}
 		all := job.fresh
 		if len(job.refused) > 0 {
-			all = slices.Concat(job.refused, job.fresh)
+			all = append(job.refused, job.fresh...) // whoever still reads those refused does not see it
 		}
-		began := time.Now()
-		err := e.store.SaveDecisions(ctx, all)
-		r := saveResult{saved: len(job.fresh), err: err, took: time.Since(began)}
-		if err != nil {
+		r := saveResult{saved: len(job.fresh), parked: job.park}
+		if !job.park {
+			began := time.Now()
+			last = e.store.SaveDecisions(ctx, all)
+			r.took = time.Since(began)
+		}
+		if r.err = last; last != nil {
 			r.forgone = max(0, len(all)-maxUnsaved)
-			r.unsaved = slices.Clone(all[r.forgone:])
+			r.unsaved = all[r.forgone:]
+			if len(job.refused) == 0 {
+				r.unsaved = slices.Clone(r.unsaved)
+			}
 		}
 		for i := range job.fresh {
 			e.tell(&job.fresh[i])
@@ -75,7 +107,25 @@ func (e *engine) nextSave() (to chan<- saveJob, job saveJob) {
 	if e.saving || (len(e.pending) == 0 || !due) && !e.retrySave {
 		return nil, job
 	}
-	return e.toSave, saveJob{e.unsaved, e.pending}
+	return e.toSave, saveJob{refused: e.unsaved, fresh: e.pending, park: len(e.unsaved) > 0 && !e.retrySave}
+}
+
+// restate has all bans in force saved anew where the file lacks decisions that
+// were too many to keep: then it lacks nothing but their history. What is pending
+// meanwhile is saved after it once more, and changes nothing.
+func (e *engine) restate(now time.Time) {
+	if e.forgone == 0 || len(e.unsaved) > 0 || e.saving || now.Sub(e.restated) < restateEvery {
+		return
+	}
+	e.restated, e.saving = now, true
+	e.toSave <- saveJob{whole: true, inForce: slices.Collect(e.jails.InForce())} // it waits for one
+}
+
+// sortByAge brings bans into the order in which they were made.
+func sortByAge(bans []jail.Decision) {
+	slices.SortFunc(bans, func(a, b jail.Decision) int {
+		return cmp.Or(a.At.Compare(b.At), a.Prefix.Compare(b.Prefix), cmp.Compare(a.Jail, b.Jail))
+	})
 }
 
 // handed notes that a job is on its way.
@@ -89,10 +139,20 @@ func (e *engine) fileBehind() bool { return len(e.unsaved) > 0 || e.forgone > 0 
 
 // noteSaved takes over what became of a job.
 func (e *engine) noteSaved(r saveResult) {
-	e.saving, e.unsaved, e.spare = false, r.unsaved, r.spare
-	e.forgone += r.forgone
-	e.settled += r.saved
-	e.saves.took.Observe(r.took)
+	e.saving = false
+	switch {
+	case !r.whole:
+		e.unsaved, e.spare = r.unsaved, r.spare
+		e.forgone += r.forgone
+		e.settled += r.saved
+		if !r.parked {
+			e.saves.took.Observe(r.took)
+			e.retryAt = e.now().Add(min(restFactor*r.took, maxRest))
+		}
+	case r.err == nil:
+		e.log.Warn("every ban in force is saved again; decisions that the state file refused are missing from its history", "missing", e.forgone)
+		e.forgone = 0
+	}
 	e.noteSave(r.err)
 	e.passCheckpoint()
 }

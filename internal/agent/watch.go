@@ -22,14 +22,22 @@ const (
 	repairedAlarm = time.Hour
 )
 
-// noteSave raises or clears the alarm about the state file.
+// noteSave raises or clears the alarm about decisions that are not in the state
+// file.
 func (e *engine) noteSave(err error) {
-	what, fix := "", ""
-	if err != nil {
-		what = fmt.Sprintf("what was decided can't be saved: %v; %d decisions are enforced but would be lost at a restart", err, len(e.unsaved))
-		fix = "make room on the disk of " + e.store.Path() + " or mend its rights; saving is tried again with the next decision"
+	what := ""
+	switch missing := len(e.unsaved) + e.forgone; {
+	case err != nil:
+		what = fmt.Sprintf("what was decided can't be saved: %v; %d decisions are enforced but would be lost at a restart", err, missing)
+	case missing > 0:
+		what = fmt.Sprintf("%d decisions are missing from %s, which refused them; every ban in force is about to be saved again", missing, e.store.Path())
 	}
-	e.alarms.set(e.now(), "state", "", what, fix)
+	e.alarms.set(e.now(), "state", "", what, e.makeRoom())
+}
+
+// makeRoom is what to do about a state file that refuses what it is to hold.
+func (e *engine) makeRoom() string {
+	return "make room on the disk of " + e.store.Path() + " or mend its rights; saving is tried again by itself"
 }
 
 // noteAside keeps an alarm standing until the operator has taken the damaged

@@ -44,6 +44,25 @@ func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) er
 	return err
 }
 
+// SaveInForce makes the bans in force exactly these, in one transaction, and
+// leaves the history as it is: for a caller that has not kept every decision
+// that led to them.
+func (s *Store) SaveInForce(ctx context.Context, bans []jail.Decision) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	ids := make([]int64, len(bans))
+	err := s.inTx(ctx, "saving the bans in force in", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM bans`); err != nil {
+			return err
+		}
+		return writeBans(ctx, tx, bans, ids)
+	})
+	if err == nil {
+		s.index = newIndex(bans, ids)
+	}
+	return err
+}
+
 const putBanText = `INSERT INTO bans (id, jail, prefix, packed, sum) VALUES (?, ?, ?, ?, ?)`
 
 // statements are those of SaveDecisions, prepared once: for a single ban,

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/p2pban/p2pban/jail"
 )
 
@@ -59,5 +61,32 @@ func TestBansAfter(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("jail %q: %v, want %v", c.jail, got, c.want)
 		}
+	}
+}
+
+// TestSaveInForce replaces the bans in force: what is made, lifted and made anew
+// after it finds its place, and the history is as it was.
+func TestSaveInForce(t *testing.T) {
+	path := statePath(t)
+	s := open(t, path)
+	save(t, s, ban(1), ban(2), ban(3))
+	if err := s.SaveInForce(t.Context(), []jail.Decision{ban(3), ban(4), ban(5)}); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, unban(ban(4), epoch), ban(5), ban(6))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	bans, _, err := s.BansAfter(t.Context(), 0, "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]jail.Decision{ban(3), ban(5), ban(6)}, bans, compareNetip); diff != "" {
+		t.Errorf("in force (-want +got):\n%s", diff)
+	}
+	past, err := s.History(t.Context(), netip.Prefix{}, 10)
+	if err != nil || len(past) != 6 {
+		t.Errorf("%d decisions in the history, %v; want the 6 that were saved as such", len(past), err)
 	}
 }
