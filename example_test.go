@@ -56,7 +56,7 @@ func Example() {
 // change brings the firewall to what the jails say of a prefix: of several jails
 // that have banned it the one whose ban ends last decides.
 func change(jails *jail.Set, prefix netip.Prefix) firewall.Change {
-	if ban, ok := jails.Banned(prefix); ok {
+	if ban, by := jails.Banned(prefix); by > 0 {
 		return firewall.Change{Set: []firewall.Ban{{Prefix: prefix, Until: ban.Until}}}
 	}
 	return firewall.Change{Lift: []netip.Prefix{prefix}}

@@ -21,6 +21,10 @@ type Ban struct {
 	// Until is when the ban ends; zero means never. A Ban whose Until has
 	// passed is not installed.
 	Until time.Time
+	// Fresh says that nothing stands for the prefix yet, which saves Apply two
+	// thirds of the kernel's work. Where something stands all the same, the ban
+	// is installed as any other, a little later.
+	Fresh bool
 	// Packets is how many packets the kernel has dropped for it since it was
 	// installed or last moved. List fills it where the kernel counts; Init and
 	// Apply ignore it.

@@ -136,12 +136,8 @@ func (b *batch) tableWithComment(comment string) {
 // elements is a message that adds or deletes elements of a set of bans
 // (Linux, include/uapi/linux/netfilter/nf_tables.h, enum
 // nft_set_elem_list_attributes).
-func (b *batch) elements(kind uint16, id setID, elements []element) {
-	flags := netlink.Request | netlink.Acknowledge
-	if kind == unix.NFT_MSG_NEWSETELEM {
-		flags |= netlink.Create
-	}
-	message := b.message(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags)
+func (b *batch) elements(kind uint16, flags netlink.HeaderFlags, id setID, elements []element) {
+	message := b.message(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags|netlink.Request|netlink.Acknowledge)
 	b.bytes = append(b.bytes, unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0)
 	b.attribute(unix.NFTA_SET_ELEM_LIST_TABLE, tableName)
 	b.attribute(unix.NFTA_SET_ELEM_LIST_SET, id.String())

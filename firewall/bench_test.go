@@ -89,21 +89,31 @@ func BenchmarkAssert(b *testing.B) {
 	}
 }
 
-// BenchmarkBan installs bans one change at a time while 10,000 others stand,
-// beside one run of nft for each, which is how fail2ban does it.
+// BenchmarkBan installs bans by one change while 10,000 others stand and the
+// daemon's watch listens: fresh ones, as nearly all are, ones that stand, and
+// ones that stand and are said to be fresh; beside one run of nft for a ban,
+// which is how fail2ban does it.
 func BenchmarkBan(b *testing.B) {
-	ctx := context.Background()
-	for _, n := range []int{1, 1000} {
-		b.Run(fmt.Sprintf("bans=%d/p2pban-nftables", n), func(b *testing.B) {
-			backend := newNFTables(b, Options{})
-			mustInit(b, backend, until(hosts(10_000), in(time.Hour))...)
-			c := Change{Set: until(hosts(20_000)[:n], in(time.Hour))}
-			perBan(b, n, nil, func() {
-				if err := backend.Apply(ctx, c); err != nil {
-					b.Fatal(err)
-				}
+	for _, n := range []int{1, 500} {
+		moved := Change{Set: until(hosts(20_000)[10_000:][:n], in(time.Hour))}
+		fresh := moved.stale()
+		for i := range fresh.Set {
+			fresh.Set[i].Fresh = true
+		}
+		lift := Change{Lift: hosts(20_000)[10_000:][:n]}
+		for _, k := range []struct {
+			name          string
+			before, timed Change
+		}{{"fresh", lift, fresh}, {"moved", moved, moved}, {"mistaken", moved, fresh}} {
+			b.Run(fmt.Sprintf("bans=%d/p2pban-nftables/%s", n, k.name), func(b *testing.B) {
+				backend := newNFTables(b, Options{})
+				mustInit(b, backend, until(hosts(10_000), in(time.Hour))...)
+				ctx, cancel := context.WithCancel(context.Background())
+				b.Cleanup(cancel)
+				go backend.Watch(ctx, func(Disturbance) {})
+				perBan(b, n, func() { mustApply(b, backend, k.before) }, func() { mustApply(b, backend, k.timed) })
 			})
-		})
+		}
 	}
 	b.Run("bans=1/process-per-ban", func(b *testing.B) {
 		backend := newNFTables(b, Options{})

@@ -73,6 +73,32 @@ func TestApplySetsMovesAndLifts(t *testing.T) {
 	})
 }
 
+// fresh gives the bans with that word, and ends of their own.
+func fresh(end time.Time, bans ...Ban) []Ban {
+	out := slices.Clone(bans)
+	for i := range out {
+		out[i].Fresh, out[i].Until = true, end
+	}
+	return out
+}
+
+// A ban that is said to be fresh and stands is moved like any other, and what
+// comes with it is done as well.
+func TestFreshBans(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b Backend) {
+		mustInit(t, b, Ban{Prefix: pfx("192.0.2.200/32"), Until: in(time.Hour)})
+		bans, end := mixed(), in(2*time.Hour)
+		mustApply(t, b, Change{Set: fresh(end, bans[1:]...), Lift: []netip.Prefix{pfx("192.0.2.200/32")}})
+		stands(t, b, fresh(end, bans[1:]...)...)
+		for _, end := range []time.Time{in(5 * time.Hour), in(time.Minute), {}} {
+			mustApply(t, b, Change{Set: fresh(end, bans...), Lift: []netip.Prefix{pfx("203.0.113.1/32")}})
+			stands(t, b, fresh(end, bans...)...)
+		}
+		mustApply(t, b, Change{Set: fresh(in(-time.Second), bans[0])})
+		stands(t, b, fresh(time.Time{}, bans[1:]...)...)
+	})
+}
+
 func TestOverlappingBansAreIndependent(t *testing.T) {
 	wide := Ban{Prefix: pfx("198.51.100.0/24"), Until: in(time.Hour)}
 	inner := Ban{Prefix: pfx("198.51.100.64/26"), Until: in(2 * time.Hour)}

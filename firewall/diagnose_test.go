@@ -54,7 +54,7 @@ func TestDiagnose(t *testing.T) {
 	io.WriteString(c, "x")
 	// The packet waits until the neighbour's address is resolved.
 	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if d, _ := b.Diagnose(ctx, host); strings.Contains(d.Cause, "has dropped") {
+		if d, _ := b.Diagnose(ctx, host); strings.Contains(d.Cause, "and has dropped") {
 			break
 		}
 	}

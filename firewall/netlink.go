@@ -316,11 +316,15 @@ func (r rule) expressions() []expr.Any {
 }
 
 func (s addElements) encode(b *batch) error {
-	b.elements(unix.NFT_MSG_NEWSETELEM, s.id, s.elements)
+	flags := netlink.Create
+	if s.create {
+		flags |= netlink.Excl
+	}
+	b.elements(unix.NFT_MSG_NEWSETELEM, flags, s.id, s.elements)
 	return nil
 }
 
 func (s deleteElements) encode(b *batch) error {
-	b.elements(unix.NFT_MSG_DELSETELEM, s.id, s.elements)
+	b.elements(unix.NFT_MSG_DELSETELEM, 0, s.id, s.elements)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // NFTables keeps bans in a table of its own in the kernel's nftables, over
@@ -75,16 +76,24 @@ func (n *NFTables) Apply(ctx context.Context, c Change) error {
 		return errNotStarted
 	}
 	now := n.options.now()
-	tx, next, err := n.plan.change(c, now)
-	if err != nil {
-		return err
+	next, err := n.apply(ctx, c, now)
+	if errors.Is(err, unix.EEXIST) { // what was said to be fresh is not
+		next, err = n.apply(ctx, c.stale(), now)
 	}
-	if err := n.sender.send(ctx, tx); err != nil {
+	if err != nil {
 		return err
 	}
 	n.plan = next
 	n.installed(ctx, c, now)
 	return nil
+}
+
+func (n *NFTables) apply(ctx context.Context, c Change, now time.Time) (plan, error) {
+	tx, next, err := n.plan.change(c, now)
+	if err != nil {
+		return next, err
+	}
+	return next, n.sender.send(ctx, tx)
 }
 
 // Sockets returns what was done to the sockets of banned hosts so far.

@@ -3,6 +3,7 @@ package firewall
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -121,7 +122,7 @@ func initial(o Options, bans []Ban, now time.Time) (transaction, plan, error) {
 	tx.add(layout...)
 	for _, s := range sets {
 		for chunk := range slices.Chunk(dedup(sorted.sets[s]), maxElements) {
-			tx.add(addElements{s, chunk})
+			tx.add(addElements{id: s, elements: chunk})
 		}
 	}
 	return tx, next, nil
@@ -130,45 +131,88 @@ func initial(o Options, bans []Ban, now time.Time) (transaction, plan, error) {
 // change is the transaction for one batch, and the plan that continues from
 // there. Elements are added, deleted and added again: adding alone does not
 // move the timeout of an element that stands on kernels before 6.12, and
-// deleting alone fails when it does not stand.
+// deleting alone fails when it does not stand. Those of fresh bans are created,
+// which is one operation instead of three.
 func (p plan) change(c Change, now time.Time) (transaction, plan, error) {
 	var tx transaction
-	sorted, err := sortBans(c.Set, now)
+	fresh, moved := divide(c.Set)
+	create, err := sortBans(fresh, now)
 	if err != nil {
 		return tx, p, err
 	}
-	lifts, err := sortBans(permanent(append(slices.Clip(c.Lift), sorted.ended...)), now)
+	set, err := sortBans(moved, now)
+	if err != nil {
+		return tx, p, err
+	}
+	lift, err := sortBans(permanent(slices.Concat(c.Lift, create.ended, set.ended)), now)
 	if err != nil {
 		return tx, p, err
 	}
 
-	next := p
-	if fresh := missing(p.sets, sorted.sets); len(fresh) > 0 {
-		next.sets = map[setID]bool{}
-		for _, s := range append(sortedSets(p.sets), fresh...) {
-			next.sets[s] = true
-		}
-		var layout []statement
-		for _, s := range fresh {
-			layout = append(layout, addSet{s, p.counted})
-		}
-		for _, c := range chains() {
-			layout = append(layout, flushChain{c})
-			for _, r := range rulesFor(c, sortedSets(next.sets), p.options) {
-				layout = append(layout, addRule{r})
-			}
-		}
+	layout, next := p.with(create, set)
+	if len(layout) > 0 {
 		tx.add(layout...)
 	}
 	for _, s := range sortedSets(next.sets) {
-		for chunk := range slices.Chunk(dedup(lifts.sets[s]), maxElements) {
-			tx.add(addElements{s, chunk}, deleteElements{s, chunk})
+		for chunk := range slices.Chunk(dedup(lift.sets[s]), maxElements) {
+			tx.add(addElements{id: s, elements: chunk}, deleteElements{s, chunk})
 		}
-		for chunk := range slices.Chunk(dedup(sorted.sets[s]), maxElements) {
-			tx.add(addElements{s, chunk}, deleteElements{s, chunk}, addElements{s, chunk})
+		for chunk := range slices.Chunk(dedup(set.sets[s]), maxElements) {
+			add := addElements{id: s, elements: chunk}
+			tx.add(add, deleteElements{s, chunk}, add)
+		}
+		for chunk := range slices.Chunk(dedup(create.sets[s]), maxElements) {
+			tx.add(addElements{id: s, elements: chunk, create: true})
 		}
 	}
 	return tx, next, nil
+}
+
+// divide parts the fresh bans from those that may stand.
+func divide(bans []Ban) (fresh, others []Ban) {
+	for _, b := range bans {
+		if b.Fresh {
+			fresh = append(fresh, b)
+		} else {
+			others = append(others, b)
+		}
+	}
+	return fresh, others
+}
+
+// stale takes the word of nobody that a ban is fresh.
+func (c Change) stale() Change {
+	c.Set = slices.Clone(c.Set)
+	for i := range c.Set {
+		c.Set[i].Fresh = false
+	}
+	return c
+}
+
+// with is the statements for the sets that these bans need and that do not
+// stand, if any, and the plan that has them.
+func (p plan) with(bans ...elementsBySet) ([]statement, plan) {
+	var fresh []setID
+	for _, b := range bans {
+		fresh = append(fresh, missing(p.sets, b.sets)...)
+	}
+	if len(fresh) == 0 {
+		return nil, p
+	}
+	slices.SortFunc(fresh, compareSets)
+	next := plan{options: p.options, counted: p.counted, sets: maps.Clone(p.sets)}
+	var layout []statement
+	for _, s := range slices.Compact(fresh) {
+		next.sets[s] = true
+		layout = append(layout, addSet{s, p.counted})
+	}
+	for _, c := range chains() {
+		layout = append(layout, flushChain{c})
+		for _, r := range rulesFor(c, sortedSets(next.sets), p.options) {
+			layout = append(layout, addRule{r})
+		}
+	}
+	return layout, next
 }
 
 // missing lists the sets that are wanted and do not stand.
@@ -179,7 +223,6 @@ func missing(have map[setID]bool, want map[setID][]element) []setID {
 			out = append(out, s)
 		}
 	}
-	slices.SortFunc(out, compareSets)
 	return out
 }
 

@@ -51,7 +51,7 @@ func (p *Print) Apply(_ context.Context, c Change) error {
 	if p.plan.sets == nil {
 		return errNotStarted
 	}
-	tx, next, err := p.plan.change(c, p.Options.now())
+	tx, next, err := p.plan.change(c.stale(), p.Options.now())
 	if err != nil {
 		return err
 	}

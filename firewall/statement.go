@@ -32,9 +32,11 @@ type (
 	flushChain   struct{ chain chain }
 	addRule      struct{ rule rule }
 	// addElements and deleteElements hold at most maxElements, all of the set.
+	// To create fails with EEXIST if one of them stands.
 	addElements struct {
 		id       setID
 		elements []element
+		create   bool
 	}
 	deleteElements struct {
 		id       setID

@@ -90,7 +90,11 @@ func (s addRule) appendText(b []byte) []byte {
 }
 
 func (s addElements) appendText(b []byte) []byte {
-	b = fmt.Appendf(b, "add element %s%s { ", target, s.id)
+	verb := "add"
+	if s.create {
+		verb = "create"
+	}
+	b = fmt.Appendf(b, "%s element %s%s { ", verb, target, s.id)
 	for i, e := range s.elements {
 		b = separate(b, i)
 		b = s.id.addrOf(e).AppendTo(b)

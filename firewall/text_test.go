@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files; review the difference")
@@ -185,6 +187,21 @@ func TestTextAndNetlinkAgree(t *testing.T) {
 				t.Errorf("nft -f and netlink differ (-nft +netlink):\n%s", diff)
 			}
 		})
+	}
+}
+
+// nft takes the text of a fresh ban once, as the kernel does what is sent for it.
+func TestFreshText(t *testing.T) {
+	b := newNFTables(t, Options{})
+	mustInit(t, b)
+	tx, _, err := b.plan.change(Change{Set: fresh(in(time.Hour), Ban{Prefix: pfx("192.0.2.1/32")}, Ban{Prefix: pfx("2001:db8::/64")})}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, tx.String(), "nft", "-f", "-")
+	stands(t, b, fresh(in(time.Hour), Ban{Prefix: pfx("192.0.2.1/32")}, Ban{Prefix: pfx("2001:db8::/64")})...)
+	if err := b.sender.send(t.Context(), tx); !errors.Is(err, unix.EEXIST) {
+		t.Errorf("sent again: %v, want EEXIST", err)
 	}
 }
 

@@ -111,7 +111,8 @@ func TestWatchIsQuietAboutOurselvesAndOthersTables(t *testing.T) {
 	for range 3 {
 		mustInit(t, b, until(hosts(20_000), in(time.Hour))...)
 		mustApply(t, b, Change{Set: mixed()})
-		b.Close() // the next change comes from another socket
+		mustApply(t, b, Change{Set: fresh(in(time.Hour), mixed()...)}) // which the kernel refuses at first
+		b.Close()                                                      // the next change comes from another socket
 		mustApply(t, b, Change{Lift: hosts(20_000)})
 		run(t, "", "nft", "add table inet theirs; delete table inet theirs; add table ip p2pban; delete table ip p2pban")
 	}

@@ -153,10 +153,10 @@ func TestPrefixes(t *testing.T) {
 	if len(got) != 2 || got["192.0.2.1/32"] != "for ever" || got["192.0.2.2/32"] != "until 1h0m0s" {
 		t.Errorf("%v", got)
 	}
-	if d, ok := s.Banned(netip.MustParsePrefix("192.0.2.1/32")); !ok || d.Jail != "long" {
-		t.Errorf("%v %v", d, ok)
+	if d, n := s.Banned(netip.MustParsePrefix("192.0.2.1/32")); n != 2 || d.Jail != "long" {
+		t.Errorf("%v %v", d, n)
 	}
-	if _, ok := s.Banned(netip.MustParsePrefix("192.0.2.0/24")); ok {
+	if _, n := s.Banned(netip.MustParsePrefix("192.0.2.0/24")); n != 0 {
 		t.Error("a prefix around a banned one is not banned")
 	}
 }

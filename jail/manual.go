@@ -184,22 +184,22 @@ func (s *Set) InForce() iter.Seq[Decision] {
 	}
 }
 
-// Banned gives the ban of exactly this prefix that ends last, whichever jail
-// set it.
-func (s *Set) Banned(prefix netip.Prefix) (Decision, bool) {
+// Banned gives the ban of exactly this prefix that ends last, and how many
+// jails ban it.
+func (s *Set) Banned(prefix netip.Prefix) (d Decision, jails int) {
 	if !prefix.IsValid() {
-		return Decision{}, false
+		return Decision{}, 0
 	}
 	var last *ban
 	for b := range s.prefixes.on(plain(prefix)) {
-		if last == nil || b.until > last.until {
+		if jails++; last == nil || b.until > last.until {
 			last = b
 		}
 	}
 	if last == nil {
-		return Decision{}, false
+		return Decision{}, 0
 	}
-	return last.Decision, true
+	return last.Decision, jails
 }
 
 // Prefixes gives every prefix that is banned, each once, with the latest end of

@@ -32,7 +32,7 @@ func (s *Set) TakeOver(now time.Time, bans iter.Seq2[netip.Prefix, time.Time]) (
 			continue
 		}
 		b.Prefix = plain(p)
-		if _, banned := s.Banned(b.Prefix); banned {
+		if _, jails := s.Banned(b.Prefix); jails > 0 {
 			continue
 		}
 		if b.Prefix.IsSingleIP() {

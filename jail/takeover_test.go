@@ -88,7 +88,7 @@ func TestTakenOverGivesWay(t *testing.T) {
 	if dropped := next.RestoreBans(slices.Collect(filled().InForce())); len(dropped) != 2 {
 		t.Errorf("the restart drops %+v, want both", dropped)
 	}
-	if _, banned := next.Banned(hand); !banned {
+	if _, jails := next.Banned(hand); jails == 0 {
 		t.Error("the ban by hand is gone")
 	}
 }

@@ -81,11 +81,11 @@ func (s *source) skip(r *reader, text string, lines int, now time.Time) {
 // judge judges a batch that was read, and only then takes its cursor over.
 func (e *engine) judge(b *batchRead) {
 	b.src.looked = true
-	e.enforce(setBack(e.jails, e.now(), e.log))
+	e.enforce(setBack(e.jails, e.now(), e.log), false)
 	e.leaveGlance()
 	for events := b.events; len(events) > 0; {
 		n := min(judgeAtOnce, len(events))
-		e.enforce(e.jails.ObserveAll(events[:n]))
+		e.enforce(e.jails.ObserveAll(events[:n]), true)
 		events = events[n:]
 		e.answer()
 		e.leaveGlance()

@@ -28,6 +28,7 @@ const maxChange = 512
 type wish struct {
 	ban   bool
 	until time.Time
+	fresh bool // nothing of it stands yet
 }
 
 // Enforcer brings bans to one backend. The engine leaves wishes and never
@@ -67,6 +68,9 @@ func newEnforcer(name string, b firewall.Backend, log *slog.Logger, inForce func
 func (e *Enforcer) Want(wishes map[netip.Prefix]wish) {
 	e.mu.Lock()
 	for p, w := range wishes {
+		if _, waiting := e.wishes[p]; waiting {
+			w.fresh = false // what waits may be to let it in
+		}
 		e.wishes[p] = w
 	}
 	e.mu.Unlock()
@@ -250,7 +254,7 @@ func (e *Enforcer) take() firewall.Change {
 		}
 		delete(e.wishes, p)
 		if w.ban {
-			c.Set = append(c.Set, firewall.Ban{Prefix: p, Until: w.until})
+			c.Set = append(c.Set, firewall.Ban{Prefix: p, Until: w.until, Fresh: w.fresh})
 		} else {
 			c.Lift = append(c.Lift, p)
 		}

@@ -213,7 +213,7 @@ func send(ctx context.Context, to chan<- func(), f func()) error {
 
 // advance moves the jails' clock to the wall clock.
 func (e *engine) advance(now time.Time) {
-	e.enforce(setBack(e.jails, now, e.log))
+	e.enforce(setBack(e.jails, now, e.log), false)
 	if !e.caughtUp {
 		e.caughtUp = e.sourcesCaughtUp(now) || now.Sub(e.started) > catchUpMax
 		if !e.caughtUp {
@@ -223,13 +223,13 @@ func (e *engine) advance(now time.Time) {
 	if e.behind(now) {
 		return
 	}
-	e.enforce(e.jails.Advance(now))
+	e.enforce(e.jails.Advance(now), false)
 }
 
 // settle makes decisions real: wished for, then saved, then told. It returns
 // when that is done, for somebody waits to hear that it is.
 func (e *engine) settle(_ context.Context, decisions []jail.Decision) {
-	e.enforce(decisions)
+	e.enforce(decisions, false)
 	e.flush()
 }
 
@@ -237,14 +237,19 @@ func (e *engine) settle(_ context.Context, decisions []jail.Decision) {
 // kernel does not wait for the disk: a daemon that is killed in between has
 // told nobody, and its next start reads the lines again that decided, for a
 // checkpoint is written only when what was decided before it is saved.
-func (e *engine) enforce(decisions []jail.Decision) {
+//
+// judged says that events brought the decisions: then a ban is of somebody who
+// was not out, unless another jail kept him out.
+func (e *engine) enforce(decisions []jail.Decision, judged bool) {
 	if len(decisions) == 0 {
 		return
 	}
 	wishes := make(map[netip.Prefix]wish, len(decisions))
 	for i := range decisions {
 		if d := &decisions[i]; d.Action != jail.Held {
-			wishes[d.Prefix] = e.wish(d.Prefix)
+			_, again := wishes[d.Prefix]
+			last, jails := e.jails.Banned(d.Prefix)
+			wishes[d.Prefix] = wish{ban: jails > 0, until: last.Until, fresh: judged && d.Action == jail.Ban && jails == 1 && !again}
 		}
 	}
 	for _, f := range e.enforcers {
@@ -259,12 +264,6 @@ func (e *engine) enforce(decisions []jail.Decision) {
 	// They go first. Without this they wait until another processor is awake and
 	// takes them from behind us: a quarter of a millisecond.
 	runtime.Gosched()
-}
-
-// wish is what the kernel should hold for a prefix, whichever jails ban it.
-func (e *engine) wish(p netip.Prefix) wish {
-	d, banned := e.jails.Banned(p)
-	return wish{ban: banned, until: d.Until}
 }
 
 // tell logs a decision and publishes it. It may run beside the engine.

@@ -100,12 +100,12 @@ func TestAskEndsWithTheAnswer(t *testing.T) {
 func TestCheckpointWaitsForWhatIsPending(t *testing.T) {
 	e := newEngine(t)
 	all := byHand(t, e, 3)
-	e.enforce(all[:1])
+	e.enforce(all[:1], false)
 	e.saveDue = true
 	to, job := e.nextSave()
 	to <- job
 	e.handed()
-	e.enforce(all[1:])
+	e.enforce(all[1:], false)
 	if !e.takeCheckpoint() {
 		t.Fatal("no checkpoint was taken")
 	}
@@ -124,7 +124,7 @@ func TestToldWhenSaved(t *testing.T) {
 	e := newEngine(t)
 	events, stop := e.bus.subscribe()
 	defer stop()
-	e.enforce(byHand(t, e, 3))
+	e.enforce(byHand(t, e, 3), false)
 	if len(events) != 0 {
 		t.Fatalf("%d events before anything was saved", len(events))
 	}

@@ -49,7 +49,7 @@ func TestClockWaitsForTheUnread(t *testing.T) {
 	e := starting(t)
 	e.caughtUp = true
 	src, now := e.sources[0], time.Now()
-	e.enforce(byHand(t, e, 1))
+	e.enforce(byHand(t, e, 1), false)
 	step := func(after time.Duration, lag, bans int, what string) {
 		t.Helper()
 		src.set(lagging(lag), nil)
@@ -61,7 +61,7 @@ func TestClockWaitsForTheUnread(t *testing.T) {
 	src.lastLine = now.Add(2 * time.Hour)
 	step(2*time.Hour, lagBytes, 1, "lines come and 8 MiB are unread")
 	step(2*time.Hour+quietAfter, lagBytes, 0, "no line comes any more")
-	e.enforce(byHand(t, e, 1)) // for an hour from now
+	e.enforce(byHand(t, e, 1), false) // for an hour from now
 	src.lastLine = now.Add(4 * time.Hour)
 	step(4*time.Hour, lagBytes-1, 0, "little is unread")
 }

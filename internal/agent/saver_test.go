@@ -21,7 +21,7 @@ func TestRefusedSave(t *testing.T) {
 	e := newEngine(t)
 	events, stop := e.bus.subscribe()
 	defer stop()
-	e.enforce(byHand(t, e, 2))
+	e.enforce(byHand(t, e, 2), false)
 	e.store.Close()
 	e.flush()
 	if len(e.unsaved) != 2 || len(e.pending) != 0 || len(e.alarms.active) != 1 {
@@ -71,7 +71,7 @@ func TestRefusedIsListed(t *testing.T) {
 	e.requests, e.looks = make(chan func()), make(chan func())
 	d := &desk{engine: e}
 	all := byHand(t, e, 4)
-	e.enforce(all[:2])
+	e.enforce(all[:2], false)
 	e.flush()
 	lifted := e.jails.Unban(time.Now(), all[0].Prefix)
 	expect := func(when string, want []jail.Decision, past ...jail.Decision) {
@@ -101,7 +101,7 @@ func TestRefusedIsListed(t *testing.T) {
 		}
 	}
 	refuse := refuseSaves(t, e)
-	e.enforce(append(lifted, all[2:]...))
+	e.enforce(append(lifted, all[2:]...), false)
 	e.flush()
 	past := []jail.Decision{all[3], all[2], lifted[0]}
 	expect("refused", all[1:], past...)
@@ -130,10 +130,10 @@ func TestRefusedFileIsLeftAlone(t *testing.T) {
 	defer stop()
 	refuse := refuseSaves(t, e)
 	all := byHand(t, e, 2)
-	e.enforce(all[:1])
+	e.enforce(all[:1], false)
 	e.flush()
 	refuse(false)
-	e.enforce(all[1:])
+	e.enforce(all[1:], false)
 	e.flush()
 	if got := e.savedBans(t); got != 0 || len(e.unsaved) != 2 || len(e.alarms.active) != 1 || len(events) != 3 {
 		t.Errorf("%d bans saved, %d unsaved, alarms %v, %d events; want 0, 2, one and 3", got, len(e.unsaved), e.alarms.active, len(events))
@@ -152,11 +152,11 @@ func TestRefusedFileIsLeftAlone(t *testing.T) {
 func TestForgoneBansAreSaved(t *testing.T) {
 	e := newEngine(t)
 	bans := byHand(t, e, 3)
-	e.enforce(bans[:1])
+	e.enforce(bans[:1], false)
 	e.flush()
 	refuse := refuseSaves(t, e)
-	e.enforce(append(e.jails.Unban(time.Now(), bans[0].Prefix), bans[1]))
-	e.enforce(slices.Repeat(bans[2:], maxUnsaved))
+	e.enforce(append(e.jails.Unban(time.Now(), bans[0].Prefix), bans[1]), false)
+	e.enforce(slices.Repeat(bans[2:], maxUnsaved), false)
 	e.flush()
 	standing := func() string {
 		if len(e.alarms.active) == 0 {
@@ -179,7 +179,7 @@ func TestForgoneBansAreSaved(t *testing.T) {
 	for _, ok := range []bool{false, true} {
 		refuseRow(t, e, !ok)
 		e.restate(now)
-		e.enforce(e.jails.Unban(now, bans[1].Prefix)) // and saved after all bans are
+		e.enforce(e.jails.Unban(now, bans[1].Prefix), false) // and saved after all bans are
 		e.flush()
 		if e.fileBehind() == ok || (standing() == "") != ok || (len(e.checkpoints) == 1) != ok {
 			t.Fatalf("behind: %v, alarm %q, %d checkpoints when the bans could be saved: %v", e.fileBehind(), standing(), len(e.checkpoints), ok)
@@ -201,7 +201,7 @@ func TestForgoneBansAreSaved(t *testing.T) {
 func TestRefusedCheckpoint(t *testing.T) {
 	e := newEngine(t)
 	e.noteCheckpoint(errors.New("full"), 0)
-	e.enforce(byHand(t, e, 1))
+	e.enforce(byHand(t, e, 1), false)
 	e.flush()
 	alarms := e.alarms.list()
 	if len(alarms) != 1 || !strings.Contains(alarms[0].What, "full") || !strings.Contains(alarms[0].Fix, e.store.Path()) {
@@ -256,7 +256,7 @@ func refuseSaves(t *testing.T, e *engine) (refuse func(bool)) {
 func TestRefusedDecisionsAreKept(t *testing.T) {
 	e := newEngine(t)
 	all := byHand(t, e, 4)
-	e.enforce(all[:2])
+	e.enforce(all[:2], false)
 	e.store.Close()
 	e.flush()
 	memory := e.spare
@@ -266,7 +266,7 @@ func TestRefusedDecisionsAreKept(t *testing.T) {
 	}
 	t.Cleanup(func() { store.Close() })
 	e.store, e.retrySave = store, true
-	e.enforce(all[2:])
+	e.enforce(all[2:], false)
 	if cap(memory) == 0 || &memory[:1][0] != &e.pending[0] {
 		t.Error("the memory is not used again")
 	}
