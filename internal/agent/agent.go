@@ -53,7 +53,7 @@ const minThreads = 4
 func Run(ctx context.Context, o Options) error {
 	cfg := o.Config
 	runtime.GOMAXPROCS(max(minThreads, runtime.GOMAXPROCS(0)))
-	listener, err := control.Listen(cfg.Daemon.Socket)
+	listener, err := control.Listen(cfg.Daemon.Socket, o.Log)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if a.metrics, err = listenMetrics(cfg.Metrics); err != nil {
+	if a.metrics, err = listenMetrics(cfg.Metrics, o.Log); err != nil {
 		for _, f := range a.engine.enforcers {
 			f.backend.Close()
 		}

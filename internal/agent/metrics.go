@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"slices"
@@ -15,12 +16,12 @@ import (
 )
 
 // listenMetrics opens the address of the metrics; nil when there is none.
-func listenMetrics(c config.Metrics) (l net.Listener, err error) {
+func listenMetrics(c config.Metrics, log *slog.Logger) (l net.Listener, err error) {
 	switch c.Network {
 	case "":
 		return nil, nil
 	case "unix":
-		l, err = control.ListenUnix(c.Address)
+		l, err = control.ListenUnix(c.Address, log)
 	default:
 		l, err = net.Listen(c.Network, c.Address)
 	}

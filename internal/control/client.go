@@ -227,10 +227,11 @@ func (r *request) explain(err error) error {
 	case r.ctx.Err() != nil: // whoever asked gave up
 		return fmt.Errorf("asking the daemon on %s: %w", socket, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return &Error{
-			What: fmt.Sprintf("no daemon answers on %s: %v", socket, cause),
-			Hint: "is the daemon running? start it with `p2pban run` or `systemctl start p2pban`; --socket names another place",
+		hint := "is the daemon running? start it with `p2pban run` or `systemctl start p2pban`; --socket names another place"
+		if errors.Is(err, fs.ErrNotExist) {
+			hint += fmt.Sprintf("; one that runs makes a socket that was deleted anew within %v", socketEvery)
 		}
+		return &Error{What: fmt.Sprintf("no daemon answers on %s: %v", socket, cause), Hint: hint}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{
 			What: fmt.Sprintf("no daemon answers on %s: %v", socket, cause),

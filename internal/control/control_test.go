@@ -86,7 +86,7 @@ func ban(addr, jail string) Ban {
 func serve(t *testing.T, d Daemon) (*Client, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sub", "p2pban.sock")
-	l, err := Listen(path)
+	l, err := Listen(path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func (c *countedConn) Close() error { c.closed(); return c.Conn.Close() }
 // than their share of file descriptors, and an operator is served in the end.
 func TestManyConnections(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p2pban.sock")
-	inner, err := Listen(path)
+	inner, err := Listen(path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,22 +307,21 @@ func TestManyConnections(t *testing.T) {
 
 func TestListen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	l, err := Listen(path)
+	l, err := Listen(path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("mode %v, %v; want 0660", info.Mode(), err)
 	}
-	if _, err := Listen(path); !errors.Is(err, ErrRunning) {
+	if _, err := Listen(path, slog.New(slog.DiscardHandler)); !errors.Is(err, ErrRunning) {
 		t.Errorf("a second daemon: %v, want ErrRunning", err)
 	} else if text := err.Error(); !strings.Contains(text, path) || !strings.Contains(text, "systemctl status p2pban") {
 		t.Errorf("a second daemon: %q, want the socket, and what shows the other one", text)
 	}
 	// A daemon that was killed leaves its socket behind.
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	l.Close()
-	if l, err = Listen(path); err != nil {
+	l.(*standing).now.Close()
+	if l, err = Listen(path, slog.New(slog.DiscardHandler)); err != nil {
 		t.Errorf("a dead socket is in the way: %v", err)
 	} else {
 		l.Close()
@@ -330,7 +329,7 @@ func TestListen(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(path); err == nil {
+	if _, err := Listen(path, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("Listen took the place of a file")
 	}
 	if b, _ := os.ReadFile(path); string(b) != "precious" {

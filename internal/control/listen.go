@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"os/user"
@@ -21,9 +22,10 @@ var ErrRunning = errors.New("another p2pban is running")
 
 // Listen opens the control socket. It replaces a socket that nobody answers on
 // and refuses (ErrRunning) one that somebody does; anything else that stands
-// at the path is left alone.
-func Listen(path string) (net.Listener, error) {
-	l, err := ListenUnix(path)
+// at the path is left alone. A socket that is deleted while it is listened on is
+// made anew, which log is told.
+func Listen(path string, log *slog.Logger) (net.Listener, error) {
+	l, err := ListenUnix(path, log)
 	if err != nil {
 		return nil, fmt.Errorf("the control socket ([daemon] socket): %w%s", err, listenHint(err))
 	}
@@ -43,26 +45,38 @@ func listenHint(err error) string {
 }
 
 // ListenUnix is Listen for any socket that root and Group may use.
-func ListenUnix(path string) (net.Listener, error) {
+func ListenUnix(path string, log *slog.Logger) (net.Listener, error) {
+	l, err := newStanding(path, log)
+	if err != nil {
+		return nil, err // not l, which would be no nil in the interface
+	}
+	return l, nil
+}
+
+// bind makes a socket; its file is never removed by closing it.
+func bind(path string) (*net.UnixListener, os.FileInfo, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := removeDead(path); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Between bind and chmod the socket would be open to whatever the umask
 	// allows, so nobody but us may pass until its mode is set.
 	old := syscall.Umask(0o177)
-	l, err := net.Listen("unix", path)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: path})
 	syscall.Umask(old)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := openToGroup(path); err != nil {
+	err = openToGroup(path)
+	file, missing := os.Lstat(path)
+	if err = errors.Join(err, missing); err != nil {
 		l.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return l, nil
+	l.SetUnlinkOnClose(false)
+	return l, file, nil
 }
 
 // removeDead removes a socket left by a daemon that is gone.
