@@ -38,7 +38,7 @@ func newBan(g *global) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&r.For, "for", "1h", "how long: a `duration` like 10m, 1h, 7d; -1 for ever")
-	c.Flags().StringVar(&r.Reason, "reason", "", "`text` kept with the ban")
+	c.Flags().StringVar(&r.Reason, "reason", "", "`text` kept with the ban; lists show its first 100 characters")
 	c.Flags().BoolVar(&r.Force, "force", false, "ban even a private, own or ignored address")
 	return c
 }

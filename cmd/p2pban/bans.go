@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +41,7 @@ func printBans(w io.Writer, list func(func(control.Ban) error) error) error {
 			say(t, "PREFIX\tJAIL\tSINCE\tUNTIL\tFAILURES\tDROPPED\tWHY\n")
 		}
 		n++
-		_, err := say(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", b.Prefix, b.Jail, local(b.Time), until(b.Until), b.Failures, b.Dropped, why(b))
+		_, err := say(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", b.Prefix, b.Jail, local(b.Time), until(b.Until), b.Failures, b.Dropped, shortWhy(b))
 		return err
 	})
 	if err != nil {
@@ -50,6 +51,20 @@ func printBans(w io.Writer, list func(func(control.Ban) error) error) error {
 		say(w, "no bans in force\n")
 	}
 	return t.Flush()
+}
+
+// maxWhy is how many characters of a reason a row shows: the whole of a long one,
+// which an operator may have pasted, would push all rows off the screen.
+const maxWhy = 100
+
+// shortWhy is why for a row among others; `p2pban status HOST` and --json have it
+// whole.
+func shortWhy(b control.Ban) string {
+	text := why(b)
+	if utf8.RuneCountInString(text) <= maxWhy {
+		return text
+	}
+	return string([]rune(text)[:maxWhy-1]) + "…"
 }
 
 // why writes what a ban rests on, in a few words.

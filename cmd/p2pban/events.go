@@ -56,7 +56,7 @@ func printEvent(w io.Writer, e *control.Event) error {
 		if e.Ban.Failures > 0 {
 			text += fmt.Sprintf(", %d failures", e.Ban.Failures)
 		}
-		if because := why(*e.Ban); because != "" {
+		if because := shortWhy(*e.Ban); because != "" {
 			text += ": " + because
 		}
 	case e.Alarm != nil:

@@ -147,7 +147,7 @@ func drawLatest(w io.Writer, past []control.Past) {
 	t := table(w)
 	say(t, "LATEST\tDID\tPREFIX\tJAIL\tWHY\n")
 	for _, p := range past {
-		say(t, "%s\t%s\t%s\t%s\t%s\n", local(p.Time), p.Action, p.Prefix, p.Jail, why(p.Ban))
+		say(t, "%s\t%s\t%s\t%s\t%s\n", local(p.Time), p.Action, p.Prefix, p.Jail, shortWhy(p.Ban))
 	}
 	t.Flush()
 }

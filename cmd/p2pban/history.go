@@ -75,7 +75,7 @@ func printHistory(w io.Writer, target string, past []control.Past, limit int) er
 		if p.Action == "ban" {
 			end = until(p.Until)
 		}
-		say(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", local(p.Time), p.Action, p.Prefix, p.Jail, failures, end, why(p.Ban))
+		say(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", local(p.Time), p.Action, p.Prefix, p.Jail, failures, end, shortWhy(p.Ban))
 	}
 	if err := t.Flush(); err != nil {
 		return err

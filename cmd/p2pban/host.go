@@ -43,7 +43,7 @@ func printJail(w io.Writer, j *control.JailDetail) error {
 	say(w, "\nthe eclipse guard holds %s back; it would ban\n", plural(j.Holding, "ban"))
 	t := table(w)
 	for _, b := range j.WouldBan {
-		say(t, "  %s\t%d failures\t%s\n", b.Prefix, b.Failures, why(b))
+		say(t, "  %s\t%d failures\t%s\n", b.Prefix, b.Failures, shortWhy(b))
 	}
 	return t.Flush()
 }

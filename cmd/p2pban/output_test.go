@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -191,5 +192,33 @@ func TestEverythingIsSaid(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// TestLongReason bans with a reason of many characters: a row of any list stays
+// one that can be read, and JSON has it whole.
+func TestLongReason(t *testing.T) {
+	b := control.Ban{Jail: "manual", Reason: strings.Repeat("世", 5000)}
+	list := func(yield func(control.Ban) error) error { return yield(b) }
+	for name, print := range map[string]func(io.Writer) error{
+		"bans":    func(w io.Writer) error { return printBans(w, list) },
+		"history": func(w io.Writer) error { return printHistory(w, "", []control.Past{{Action: "ban", Ban: b}}, 10) },
+		"events":  func(w io.Writer) error { return printEvent(w, &control.Event{Type: "ban", Ban: &b}) },
+		"top":     func(w io.Writer) error { drawLatest(w, []control.Past{{Action: "ban", Ban: b}}); return nil },
+	} {
+		var out bytes.Buffer
+		if err := print(&out); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(out.String(), "世"); n != maxWhy-1 || !strings.Contains(out.String(), "世…") {
+			t.Errorf("%s: %d characters of the reason, want %d and an ellipsis", name, n, maxWhy-1)
+		}
+	}
+	var out bytes.Buffer
+	if err := printBansJSON(&out, list); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "世"); n != 5000 {
+		t.Errorf("JSON has %d characters of the reason, want all 5000", n)
 	}
 }
