@@ -41,7 +41,7 @@ func newMapped(f *os.File) *mapped {
 	if err != nil {
 		return nil
 	}
-	if first, _, ok := bytes.Cut(text, []byte("\n")); !ok || isGzip(text) || framed(SplitLine(string(first))) {
+	if first, _, ok := bytes.Cut(text, []byte("\n")); !ok || !plain(text[:min(len(text), kindBytes)]) || framed(SplitLine(string(first))) {
 		m.close()
 		return nil
 	}

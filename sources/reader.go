@@ -67,9 +67,10 @@ func (r *Reader) pump(ctx context.Context, out chan<- Batch) error {
 
 // ReadFile iterates over the lines of a whole file, as a dry run wants them:
 // no following, no cursor. A gzip file is recognised by its first bytes, not
-// by its name, and unpacked. If its first line has the frame of a container's
-// log (see NewContainer), the frames are taken off. The error, if any, is the
-// last thing given; what could be read before it was given too.
+// by its name, and unpacked; what else is packed or no UTF-8 is an error that
+// says what it is. If its first line has the frame of a container's log (see
+// NewContainer), the frames are taken off. The error, if any, is the last thing
+// given; what could be read before it was given too.
 func ReadFile(path string) iter.Seq2[Batch, error] {
 	return batches(path, readFile(path, func(f *os.File, yield func(Block, error) bool) { readUnpacked(f, yield) }))
 }
@@ -80,17 +81,40 @@ func ReadLog(name string, r io.Reader) iter.Seq2[Batch, error] {
 	return batches(name, ReadLogBlocks(name, r))
 }
 
-// unpack returns the text in r, whether it is compressed by gzip or not.
+// unpack returns the text in r, whether it is compressed by gzip or not, without
+// a byte order mark. It fails for what is no text.
 func unpack(r io.Reader) (io.Reader, error) {
-	br := bufio.NewReaderSize(r, 64<<10)
-	begin, err := br.Peek(2)
-	if err != nil && !errors.Is(err, io.EOF) {
+	br, begin, err := peek(r)
+	if err != nil {
 		return nil, err
 	}
-	if !isGzip(begin) {
-		return br, nil
+	if isGzip(begin) {
+		z, err := gzip.NewReader(br)
+		if err != nil {
+			return nil, err
+		}
+		if br, begin, err = peek(z); err != nil {
+			return nil, err
+		}
 	}
-	return gzip.NewReader(br)
+	if err := checkText(begin); err != nil {
+		return nil, err
+	}
+	if bytes.HasPrefix(begin, []byte(byteOrderMark)) {
+		br.Discard(len(byteOrderMark)) // which is there
+	}
+	return br, nil
+}
+
+// peek looks at the beginning of r, of which it waits for no more than two bytes: a
+// pipe may bring the next line much later.
+func peek(r io.Reader) (br *bufio.Reader, begin []byte, err error) {
+	br = bufio.NewReaderSize(r, 64<<10)
+	if _, err := br.Peek(2); err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, err
+	}
+	begin, err = br.Peek(min(br.Buffered(), kindBytes))
+	return br, begin, err
 }
 
 // isGzip tells whether a file that begins so is compressed by gzip (RFC 1952,
