@@ -86,7 +86,9 @@ func (r *fileReader) turn(ctx context.Context, c *chain) (progress bool, err err
 			g.dirty.Store(true)
 			return true, nil
 		case err != nil:
-			r.f.lost("reading " + c.path + ": " + err.Error())
+			if text := "reading " + c.path + ": " + err.Error(); r.f.problem(text) {
+				r.f.opts.Log.Warn(text)
+			}
 			continue
 		}
 		if len(data) == 0 {

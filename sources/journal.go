@@ -238,7 +238,7 @@ func (j *Journal) follow(ctx context.Context, out chan<- Batch, state *journalSt
 	}
 	if !found {
 		text := "the position in the journal is lost: the entry read last was deleted, and maybe some after it"
-		j.problem(text)
+		j.lost(text)
 		j.opts.Log.Warn(text)
 	}
 	if err := j.send(ctx, out, state, nil); err != nil {

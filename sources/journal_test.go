@@ -229,8 +229,8 @@ func TestJournalCursorVacuumed(t *testing.T) {
 		j.Vacuum(1)
 		f = start(o)
 		f.want("two", "three")
-		if p := f.src.Stats().Problems; len(p) != 1 || !strings.Contains(p[0], "position in the journal is lost") {
-			t.Errorf("problems: %q", p)
+		if p := f.src.Stats().Losses; len(p) != 1 || !strings.Contains(p[0], "position in the journal is lost") {
+			t.Errorf("losses: %q", p)
 		}
 	})
 }

@@ -115,7 +115,7 @@ func (l *lookout) allDirty() {
 
 // lost notes that lines were not read, or may not have been.
 func (f *File) lost(text string) {
-	if f.problem(text) {
+	if f.meter.lost(text) {
 		f.opts.Log.Warn(text)
 	}
 }

@@ -95,7 +95,7 @@ func (r *resumption) take(entries []fileEntry) {
 		case e.At == 0:
 			r.empty(e)
 		default:
-			r.begun(e)
+			r.begun(e, last)
 		}
 	}
 }
@@ -126,12 +126,18 @@ func (r *resumption) empty(e fileEntry) {
 	}
 }
 
-// begun takes a file that was read up to some byte.
-func (r *resumption) begun(e fileEntry) {
+// begun takes a file that was read up to some byte; last is the one that was the
+// present one then.
+func (r *resumption) begun(e fileEntry, last bool) {
 	i, g := locate(e, r.all)
 	if g == nil {
-		r.lost = append(r.lost, "the position in "+r.path+" is lost: the file that was read up to byte "+
-			strconv.FormatInt(e.At, 10)+" is gone, and so is what was written to it since; "+r.path+" is read from its beginning")
+		gone := "that was read up to byte " + strconv.FormatInt(e.At, 10) + " is gone, and so is what was written to it since"
+		if last {
+			gone = "the position in " + r.path + " is lost: the file " + gone + "; " + r.path + " is read from its beginning"
+		} else {
+			gone = "a file rotated away from " + r.path + " " + gone
+		}
+		r.lost = append(r.lost, gone)
 		if e.After != nil {
 			r.newer(e)
 		}

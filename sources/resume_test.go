@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // readSome follows path from its start until it has n lines, stops, and returns
@@ -239,8 +240,32 @@ func TestResumeReportsLostPosition(t *testing.T) {
 	appendTo(t, path, "two\n")
 	f := resume(t, path, cursor)
 	f.want("two")
-	p := f.src.Stats().Problems
-	if len(p) != 1 || !strings.Contains(p[0], fmt.Sprintf("the position in %s is lost", path)) {
-		t.Errorf("problems: %q", p)
+	s := f.src.Stats()
+	if len(s.Losses) != 1 || !strings.Contains(s.Losses[0], fmt.Sprintf("the position in %s is lost", path)) || time.Since(s.LastLoss) > time.Minute {
+		t.Errorf("losses: %q at %v", s.Losses, s.LastLoss)
+	}
+	if len(s.Problems) > 0 {
+		t.Errorf("it is read, and yet has the problems %q", s.Problems)
+	}
+}
+
+// TestResumeBehindALostFile stops while a file just rotated away is still open, and
+// deletes it: what came after it goes on from its position, and nothing says that
+// it is read from its beginning.
+func TestResumeBehindALostFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	appendTo(t, path, "one\n")
+	f := follow(t, FileOptions{Patterns: []string{path}, FromStart: true})
+	f.want("one")
+	must(t, os.Rename(path, path+".1"))
+	appendTo(t, path, "two\n")
+	f.want("two")
+	f.stop()
+	must(t, os.Remove(path+".1"))
+	appendTo(t, path, "three\n")
+	g := resume(t, path, f.cursor)
+	g.want("three")
+	if l := g.src.Stats().Losses; len(l) != 1 || !strings.Contains(l[0], "a file rotated away from "+path) || strings.Contains(l[0], "beginning") {
+		t.Errorf("losses: %q", l)
 	}
 }

@@ -135,7 +135,7 @@ func TestRotatedTwiceAndCompressed(t *testing.T) {
 	appendTo(t, path, "third\n")
 	l.scan()
 	l.holds(t, "first", "second", "third")
-	if p := l.f.Stats().Problems; len(p) > 0 {
+	if p := l.f.Stats().Losses; len(p) > 0 {
 		t.Errorf("nothing was lost, told is %q", p)
 	}
 }
@@ -154,8 +154,8 @@ func TestRotatedOutOfReach(t *testing.T) {
 	}
 	l.scan()
 	l.holds(t, "first", "third", "fourth")
-	if p := l.f.Stats().Problems; len(p) != 1 || !strings.Contains(p[0], "before they could be read may be gone") {
-		t.Errorf("problems: %q", p)
+	if p := l.f.Stats().Losses; len(p) != 1 || !strings.Contains(p[0], "before they could be read may be gone") {
+		t.Errorf("losses: %q", p)
 	}
 }
 
@@ -181,8 +181,8 @@ func TestResumeOutOfReach(t *testing.T) {
 			}
 			l := looking(t, FileOptions{Patterns: []string{path}, Cursor: f.first})
 			l.resume()
-			if p := l.f.Stats().Problems; (len(p) > 0) != tt.told {
-				t.Errorf("problems: %q", p)
+			if p := l.f.Stats().Losses; (len(p) > 0) != tt.told {
+				t.Errorf("losses: %q", p)
 			}
 		})
 	}

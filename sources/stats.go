@@ -34,9 +34,14 @@ type Stats struct {
 	Following []string
 	// Waiting lists what does not exist yet: files that have not appeared.
 	Waiting []string
-	// Problems lists what keeps the source from reading something now, or what
-	// it had to give up, each with its cause; newest last, at most MaxProblems.
+	// Problems lists what keeps the source from reading something now, each with
+	// its cause; newest last, at most MaxProblems.
 	Problems []string
+	// Losses lists what was not read, or may not have been, and never will be, each
+	// with its cause; newest last, at most MaxProblems. Reading goes on after them.
+	Losses []string
+	// LastLoss is when (wall clock) the last loss was found; zero before the first.
+	LastLoss time.Time
 }
 
 // MaxProblems bounds Stats.Problems and the lists beside it.
@@ -62,6 +67,7 @@ func (m *meter) Stats() Stats {
 	s.Following = slices.Clone(s.Following)
 	s.Waiting = slices.Clone(s.Waiting)
 	s.Problems = slices.Clone(s.Problems)
+	s.Losses = slices.Clone(s.Losses)
 	return s
 }
 
@@ -98,16 +104,29 @@ func (m *meter) sending(b Batch) {
 // problem adds a problem unless it is listed already, and says whether it did.
 func (m *meter) problem(text string) (added bool) {
 	m.update(func(s *Stats) {
-		if slices.Contains(s.Problems, text) {
-			return
-		}
-		added = true
-		if len(s.Problems) == MaxProblems {
-			s.Problems = slices.Delete(s.Problems, 0, 1)
-		}
-		s.Problems = append(s.Problems, text)
+		s.Problems, added = withText(s.Problems, text)
 	})
 	return added
+}
+
+// lost adds a loss, and says whether it is not listed already.
+func (m *meter) lost(text string) (added bool) {
+	m.update(func(s *Stats) {
+		s.Losses, added = withText(s.Losses, text)
+		s.LastLoss = time.Now()
+	})
+	return added
+}
+
+// withText appends a text to a list of at most MaxProblems that has it not.
+func withText(list []string, text string) (with []string, added bool) {
+	if slices.Contains(list, text) {
+		return list, false
+	}
+	if len(list) == MaxProblems {
+		list = slices.Delete(list, 0, 1)
+	}
+	return append(list, text), true
 }
 
 // solved takes a problem off the list.

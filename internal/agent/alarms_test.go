@@ -127,3 +127,26 @@ func TestAlarmsOfAChangedNode(t *testing.T) {
 		t.Errorf("the source is gone, its alarms are not: %+v", left)
 	}
 }
+
+// TestAlarmOfALoss is a source that lost lines and reads on: that is told for a day,
+// and does not stand for a state that it is not in.
+func TestAlarmOfALoss(t *testing.T) {
+	e, now := atRest(t)
+	s := e.sources[0]
+	st := sources.Stats{Following: []string{"node.log"}, Losses: []string{"the first one", "the position is lost"}, LastLoss: *now}
+	if got := s.state(st); got != s.state(sources.Stats{Following: []string{"node.log"}}) {
+		t.Errorf("the state of a source that lost lines is %q", got)
+	}
+	for _, tt := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{0, "source node may have lost lines: the position is lost (and 1 more since the start)"},
+		{24*time.Hour - time.Second, "source node may have lost lines: the position is lost (and 1 more since the start)"},
+		{24 * time.Hour, ""},
+	} {
+		if got := losses(now.Add(tt.after), s, st); got != tt.want {
+			t.Errorf("after %v: %q, want %q", tt.after, got, tt.want)
+		}
+	}
+}

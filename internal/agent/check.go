@@ -110,7 +110,8 @@ func (c *checker) source(ctx context.Context, spec config.Source) {
 			c.add(Trouble, about, err.Error(), "")
 			return
 		}
-		for _, p := range src.Stats().Problems {
+		st := src.Stats()
+		for _, p := range append(st.Problems, st.Losses...) {
 			c.add(Trouble, about, p, "")
 		}
 	default:

@@ -12,6 +12,7 @@ import (
 	"github.com/p2pban/p2pban/firewall"
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/parser"
+	"github.com/p2pban/p2pban/sources"
 )
 
 const (
@@ -20,6 +21,9 @@ const (
 	// repairedAlarm is how long a repaired firewall keeps its alarm standing:
 	// until then banned hosts got through, and who did it may do it again.
 	repairedAlarm = time.Hour
+	// lossAlarm is how long lines that were lost keep their alarm standing: a day,
+	// for what is left of them may be judged by hand, and is rotated away in time.
+	lossAlarm = 24 * time.Hour
 )
 
 // noteSave raises or clears the alarm about decisions that are not in the state
@@ -107,10 +111,24 @@ func (e *engine) watchSource(now time.Time, s *source) {
 		fix = "what wrote it has ended: start both again; bans stand meanwhile"
 	}
 	e.alarms.set(now, "source", s.spec.Name, what, fix)
+	e.alarms.set(now, "source", s.spec.Name+" loss", losses(now, s, st),
+		"reading goes on, and this alarm ends by itself after a day; `p2pban dry-run` on what is left of the log shows whom to ban by hand")
 	for _, r := range s.risks.Info() {
 		e.alarms.set(now, "forgeable", s.spec.Name+" "+r.Name, forgeable(s, r), "close the hole: "+r.Setting+"; p2pban knows that it is closed when it is started anew an hour after the last line that shows it")
 	}
 	e.watchFlow(now, s, st)
+}
+
+// losses says what of a source was not read lately, and never will be.
+func losses(now time.Time, s *source, st sources.Stats) string {
+	if len(st.Losses) == 0 || now.Sub(st.LastLoss) >= lossAlarm {
+		return ""
+	}
+	what := fmt.Sprintf("source %s may have lost lines: %s", s.spec.Name, st.Losses[len(st.Losses)-1])
+	if more := len(st.Losses) - 1; more > 0 {
+		what += fmt.Sprintf(" (and %d more since the start)", more)
+	}
+	return what
 }
 
 // forgeable says what a hole in a source means now.
