@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -108,7 +110,20 @@ func stateHelp(err error, path string) error {
 	if err == nil || errors.As(err, &locked) || errors.As(err, &damaged) || errors.As(err, &newer) {
 		return err
 	}
-	return fmt.Errorf("%w\nmake room on the disk of %s or mend its rights, or keep the state elsewhere ([daemon] state)", err, path)
+	return fmt.Errorf("%w\n%s, or keep the state elsewhere ([daemon] state)", err, stateCure(err, path))
+}
+
+// stateCure says what makes a state file one that can be written.
+func stateCure(err error, path string) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return "make room on the disk of " + path
+	case errors.Is(err, syscall.EROFS):
+		return "have the file system of " + path + " mounted to be written (`dmesg` may say why it is not), and in a systemd unit look at ReadWritePaths and StateDirectory"
+	case errors.Is(err, fs.ErrPermission):
+		return "run as root, or as a user who may write " + path
+	}
+	return "make room on the disk of " + path + " or mend its rights"
 }
 
 // build makes everything and starts nothing. aside is where a damaged state file

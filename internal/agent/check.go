@@ -312,7 +312,7 @@ func (c *checker) state() {
 		dir = filepath.Dir(dir)
 	}
 	if err := access(dir); err != nil {
-		c.add(Warning, "state", fmt.Sprintf("%s can't be written by this user: %v", path, err), "run the check as the daemon's user, or set state in [daemon]")
+		c.add(Warning, "state", fmt.Sprintf("%s can't be written by this user: %v", path, err), stateCure(err, path)+", or set state in [daemon]")
 		return
 	}
 	var damaged *state.DamagedError
@@ -336,7 +336,7 @@ func (c *checker) daemon(ctx context.Context) {
 	var e *control.Error
 	switch {
 	case err == nil:
-		c.add(OK, "daemon", fmt.Sprintf("runs since %s, alarms: %d", s.Started.Local().Format("2006-01-02 15:04:05 -07:00"), len(s.Alarms)), "")
+		c.alarms(s)
 		if s.Firewall.Backend == "nftables" {
 			c.liveTable(ctx)
 		}
@@ -345,4 +345,14 @@ func (c *checker) daemon(ctx context.Context) {
 	default:
 		c.add(Warning, "daemon", err.Error(), "")
 	}
+}
+
+// alarms says that the daemon runs, and whether it needs a person.
+func (c *checker) alarms(s *control.Status) {
+	runs := "runs since " + s.Started.Local().Format("2006-01-02 15:04:05 -07:00")
+	if len(s.Alarms) == 0 {
+		c.add(OK, "daemon", runs, "")
+		return
+	}
+	c.add(Warning, "daemon", fmt.Sprintf("%s; alarms: %d, the first: %s", runs, len(s.Alarms), s.Alarms[0].What), "`p2pban status` has them all, and what to do")
 }

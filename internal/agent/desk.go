@@ -267,7 +267,7 @@ func (d *desk) Ban(ctx context.Context, r control.BanRequest) ([]control.Ban, er
 		}
 	}
 	var bans []control.Ban
-	var refused error
+	var refused, notSaved error
 	err = d.engine.ask(ctx, func() {
 		e := d.engine
 		var decisions []jail.Decision
@@ -281,11 +281,25 @@ func (d *desk) Ban(ctx context.Context, r control.BanRequest) ([]control.Ban, er
 				bans = append(bans, toBan(&decisions[i]))
 			}
 		}
+		notSaved = e.notSaved(prefix.String() + " is banned")
 	})
-	if err != nil {
+	if err := errors.Join(err, notSaved); err != nil {
 		return nil, err
 	}
 	return bans, refusal(refused)
+}
+
+// notSaved says of what was done by hand just now that the state file refuses it: no
+// line of a log will bring it back.
+func (e *engine) notSaved(did string) error {
+	if e.refused == nil {
+		return nil
+	}
+	return &control.Error{
+		Status: http.StatusInsufficientStorage,
+		What:   fmt.Sprintf("%s, but that is lost if the daemon ends now, for it can't be saved: %v", did, e.refused),
+		Hint:   stateCure(e.refused, e.store.Path()) + "; then it is saved by itself",
+	}
 }
 
 // refusal says how to overrule what the jails refused.
@@ -314,6 +328,7 @@ func (d *desk) Unban(ctx context.Context, r control.UnbanRequest) (*control.Unba
 		}
 	}
 	reply := &control.UnbanReply{Lifted: []netip.Prefix{}, NotBanned: []string{}}
+	var notSaved error
 	err := d.engine.ask(ctx, func() {
 		e := d.engine
 		if r.All {
@@ -327,8 +342,11 @@ func (d *desk) Unban(ctx context.Context, r control.UnbanRequest) (*control.Unba
 			e.unban(ctx, p, reply, r.Targets, i)
 		}
 		e.checkpointDue = true
+		if len(reply.Lifted) > 0 {
+			notSaved = e.notSaved(fmt.Sprintf("%d prefixes are let in again", len(reply.Lifted)))
+		}
 	})
-	return reply, err
+	return reply, errors.Join(err, notSaved)
 }
 
 // unban lifts what stands on p and inside it, and notes what there is to say:

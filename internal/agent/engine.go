@@ -77,7 +77,8 @@ type engine struct {
 	restated  time.Time
 	retrySave bool
 	retryAt   time.Time
-	saving    bool // saveDecisions is busy
+	saving    bool  // saveDecisions is busy
+	refused   error // why the state file refused what it was given last; nil if it did not
 	// saveTimer runs from the first of the pending decisions on; saveDue is set
 	// when it has ended.
 	saveTimer *time.Timer
@@ -171,7 +172,14 @@ func (e *engine) end(ctx context.Context) error {
 	e.restate(e.now())
 	e.flush()
 	if n := len(e.unsaved) + e.forgone; n > 0 {
-		return fmt.Errorf("%d decisions can't be saved in %s; the next start reads their lines again", n, e.store.Path())
+		byHand := 0
+		for i := range e.unsaved {
+			if e.unsaved[i].Jail == jail.Manual {
+				byHand++
+			}
+		}
+		err := fmt.Errorf("%d decisions can't be saved: %w\nthe next start reads again the lines of those that a jail made; %d were made by hand and are lost: make those anew", n, e.refused, byHand)
+		return stateHelp(err, e.store.Path())
 	}
 	return e.store.Checkpoint(ctx, e.checkpoint())
 }

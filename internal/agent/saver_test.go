@@ -251,6 +251,39 @@ func refuseSaves(t *testing.T, e *engine) (refuse func(bool)) {
 	return refuse
 }
 
+// TestByHandOnAFullDisk bans and unbans by hand while the state file refuses it: it is
+// done, and whoever asked hears that it may not last, for no log will repeat it.
+func TestByHandOnAFullDisk(t *testing.T) {
+	e := newEngine(t)
+	e.requests, e.looks = make(chan func()), make(chan func())
+	d := &desk{engine: e}
+	byHand := func(when, target string, lasts bool) {
+		t.Helper()
+		var banned, lifted error
+		answering(e, func() {
+			_, banned = d.Ban(t.Context(), control.BanRequest{Target: target})
+			_, lifted = d.Unban(t.Context(), control.UnbanRequest{Targets: []string{target}})
+		})
+		for did, err := range map[string]error{"is banned": banned, "let in again": lifted} {
+			var told *control.Error
+			switch {
+			case lasts && err != nil:
+				t.Errorf("%s: %v", when, err)
+			case !lasts && (!errors.As(err, &told) || !strings.Contains(told.What, did) || !strings.Contains(told.What, "lost") || !strings.Contains(told.Hint, e.store.Path())):
+				t.Errorf("%s: %v, want that it %s, and that it may be lost", when, err, did)
+			}
+		}
+	}
+	byHand("with room", "192.0.2.77", true)
+	refuse := refuseSaves(t, e)
+	byHand("without room", "192.0.2.78", false)
+	if err := e.end(t.Context()); err == nil || !strings.Contains(err.Error(), "2 were made by hand and are lost") || !strings.Contains(err.Error(), e.store.Path()) {
+		t.Errorf("the engine ended with %v", err)
+	}
+	refuse(false)
+	byHand("with room again", "192.0.2.79", true)
+}
+
 // TestRefusedDecisionsAreKept has new decisions take the memory of others, which
 // the state file refused: all are saved in the end.
 func TestRefusedDecisionsAreKept(t *testing.T) {

@@ -29,6 +29,7 @@ const (
 // noteSave raises or clears the alarm about decisions that are not in the state
 // file.
 func (e *engine) noteSave(err error) {
+	e.refused = err
 	what := ""
 	switch missing := len(e.unsaved) + e.forgone; {
 	case err != nil:
@@ -41,7 +42,7 @@ func (e *engine) noteSave(err error) {
 
 // makeRoom is what to do about a state file that refuses what it is to hold.
 func (e *engine) makeRoom() string {
-	return "make room on the disk of " + e.store.Path() + " or mend its rights; saving is tried again by itself"
+	return stateCure(e.refused, e.store.Path()) + "; saving is tried again by itself"
 }
 
 // noteAside keeps an alarm standing until the operator has taken the damaged

@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -60,6 +62,11 @@ func (s *Store) classify(doing string, err error) error {
 			sq.Code() == sqlite3.SQLITE_IOERR_SHORT_READ { // the file ends within a page
 			return &DamagedError{Path: s.path, Err: err}
 		}
+		noRoom := primary == sqlite3.SQLITE_FULL || primary == sqlite3.SQLITE_IOERR && full(filepath.Dir(s.path))
+		if noRoom && !errors.Is(err, syscall.ENOSPC) {
+			// SQLite's words for it are "disk I/O error (4874)" and the like.
+			err = fmt.Errorf("%w (%w)", syscall.ENOSPC, err)
+		}
 	}
 	return fmt.Errorf("state: %s %s: %w", doing, s.path, err)
 }
@@ -80,6 +87,19 @@ func lastAside(path string) (aside string, err error) {
 		}
 	}
 	return aside, nil
+}
+
+// fullBytes is how little room makes a failure of the disk one of the room: SQLite
+// wants 32 KiB at once for its index of the WAL, and pages by the dozen.
+const fullBytes = 1 << 20
+
+// full tells whether the disk of a directory has no room, for data or for files.
+func full(dir string) bool {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return false
+	}
+	return st.Blocks > 0 && st.Bavail*uint64(st.Bsize) < fullBytes || st.Files > 0 && st.Ffree == 0
 }
 
 // setAside renames the database and its companions; the caller holds the lock.

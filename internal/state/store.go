@@ -141,7 +141,11 @@ func inspect(path string, options url.Values) (saved Saved, ids []int64, err err
 func openChecked(path string, saved *Saved, ids []int64) (*Store, error) {
 	// SQLite would make it with 0644. The -wal and -shm files take their mode
 	// from it.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	made := err == nil
+	if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, os.O_RDWR, 0)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
@@ -158,9 +162,21 @@ func openChecked(path string, saved *Saved, ids []int64) (*Store, error) {
 	}
 	if err != nil {
 		s.db.Close()
-		return nil, s.classify("opening", err)
+		err = s.classify("opening", err)
+		if made { // the next start would take what there is of it for a damaged one
+			removeFiles(path)
+		}
+		return nil, err
 	}
 	return s, nil
+}
+
+// removeFiles removes a file that could not be made whole, on a full disk. What can't
+// be removed the next start tells of.
+func removeFiles(path string) {
+	for _, suffix := range []string{"-wal", "-shm", ""} {
+		os.Remove(path + suffix)
+	}
 }
 
 // connect makes the Store of a file. The pragmas stand in the connection
