@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +28,7 @@ func newFlush(g *global) *cobra.Command {
 			if err != nil {
 				return withFirewallHint(err)
 			}
+			warnOfDaemon(c, g)
 			if g.json {
 				return printJSON(c.OutOrStdout(), map[string]any{"removed": append([]string{}, removed...)})
 			}
@@ -39,6 +42,18 @@ func newFlush(g *global) *cobra.Command {
 		},
 	}
 }
+
+// warnOfDaemon says that what was flushed comes back, if a daemon runs.
+func warnOfDaemon(c *cobra.Command, g *global) {
+	ctx, cancel := context.WithTimeout(c.Context(), daemonLook)
+	defer cancel()
+	if _, err := g.client().Status(ctx); err == nil {
+		say(c.ErrOrStderr(), "a daemon runs and puts its bans back at once: stop it first (`systemctl stop p2pban`), or lift its bans (`p2pban unban --all`)\n")
+	}
+}
+
+// daemonLook is how long flush looks for a daemon, which it does not need.
+const daemonLook = 2 * time.Second
 
 func withFirewallHint(err error) error {
 	if hint := firewall.Hint(err); hint != "" {

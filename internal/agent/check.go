@@ -181,7 +181,9 @@ func readEnd(ctx context.Context, path string, r *reader) error {
 // units reads what the journal holds of the last day; false when it can't.
 func (c *checker) units(ctx context.Context, about string, spec config.Source, r *reader) bool {
 	for _, u := range spec.Units {
-		if err := sources.CheckUnit(ctx, u, spec.Directory); err != nil {
+		// What else keeps it from looking also keeps it from reading, and is told there.
+		var unknown *sources.UnknownUnitError
+		if err := sources.CheckUnit(ctx, u, spec.Directory); errors.As(err, &unknown) {
 			c.add(Trouble, about, err.Error(), "`systemctl list-units --type=service` shows what there is")
 		}
 	}
