@@ -85,3 +85,65 @@ func destroySet(ctx context.Context, name string) error {
 	}
 	return err
 }
+
+// FlushOther removes what the other backend of the kernel than the one called name
+// has left, so that a ban that is lifted here does not stand there. What a process
+// that is still there keeps (Options.Exclusive) is left alone. Call it once the bans
+// stand in the one, for in between nobody would be out.
+func FlushOther(ctx context.Context, name string) (removed []string, err error) {
+	switch name {
+	case "nftables":
+		return flushLeftRules(ctx)
+	case "iptables":
+		return flushLeftTable(ctx)
+	}
+	return nil, nil
+}
+
+// flushLeftRules is flushIPTables where there are rules of ours that nobody keeps:
+// sets without rules ban nobody, and asking for them would load their module.
+func flushLeftRules(ctx context.Context) ([]string, error) {
+	found := false
+	for _, x := range otherXTables() {
+		rules, err := x.standing(ctx)
+		if errors.Is(err, ErrUnsupported) {
+			continue // nothing of ours can be there
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules {
+			if (&claim{}).heeds("", rulesClaim, commentOf(r)) != nil {
+				return nil, nil
+			}
+			found = true
+		}
+	}
+	if !found {
+		return nil, nil
+	}
+	return flushIPTables(ctx)
+}
+
+// flushLeftTable is flushNFTables where nobody keeps the table.
+func flushLeftTable(ctx context.Context) ([]string, error) {
+	n, err := NewNFTables(Options{})
+	if errors.Is(err, ErrUnsupported) {
+		return nil, nil // nothing of ours can be there
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer n.Close()
+	if err := n.Owned(); err != nil {
+		if errors.Is(err, ErrOwned) {
+			err = nil
+		}
+		return nil, err
+	}
+	table, err := flushNFTables(ctx)
+	if !table {
+		return nil, err
+	}
+	return []string{"nftables table inet " + tableName}, err
+}

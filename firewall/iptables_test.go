@@ -269,3 +269,46 @@ func TestProgramErrors(t *testing.T) {
 		t.Errorf("an error of %d bytes", len(long.Error()))
 	}
 }
+
+// TestFlushOther changes from one backend to the other and back: what the first left
+// goes once the second has the bans, but not while somebody keeps it.
+func TestFlushOther(t *testing.T) {
+	variants(t, func(t *testing.T, variant string) {
+		ctx := context.Background()
+		rules := newIPTables(t, variant, Options{Exclusive: true})
+		table := newExclusive(t)
+		ban := Ban{Prefix: pfx("192.0.2.1/32"), Until: in(time.Hour)}
+		mustInit(t, table, ban)
+		mustInit(t, rules, ban)
+		flush := func(kept string, want int) {
+			t.Helper()
+			removed, err := FlushOther(ctx, kept)
+			if err != nil || len(removed) < want || want == 0 && len(removed) > 0 {
+				t.Errorf("beside %s: removed %q, %v; want at least %d things, and none if that is 0", kept, removed, err, want)
+			}
+		}
+		flush("nftables", 0) // the rules are kept
+		flush("iptables", 0) // so is the table
+		stands(t, table, ban)
+		if err := rules.Verify(ctx, []Ban{ban}); err != nil {
+			t.Error(err)
+		}
+
+		if err := rules.Close(); err != nil { // its bans stay
+			t.Fatal(err)
+		}
+		flush("nftables", 3) // rules of both families, and at least one set
+		if saved := run(t, "", "iptables-save", "-t", "raw"); strings.Contains(saved, "p2pban") {
+			t.Errorf("of the rules stands still:\n%s", saved)
+		}
+		stands(t, table, ban)
+
+		if err := table.Close(); err != nil {
+			t.Fatal(err)
+		}
+		flush("iptables", 1)
+		flush("iptables", 0)
+		flush("nftables", 0)
+		flush("print", 0)
+	})
+}

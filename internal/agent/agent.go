@@ -172,6 +172,9 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 		if err := f.first(ctx, e.listBans()); err != nil {
 			return nil, err
 		}
+		if !f.repair { // else the bans don't stand yet
+			flushOther(ctx, d.name, o.Log)
+		}
 	}
 	if err := e.openSources(cfg); err != nil {
 		return nil, err

@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 
 	"github.com/p2pban/p2pban/firewall"
@@ -65,6 +67,18 @@ func openKernel(c config.Firewall, out io.Writer) (string, firewall.Backend, err
 	}
 	b, name, err := firewall.Auto(o)
 	return name, b, err
+}
+
+// flushOther takes away what a daemon with another backend has left in the kernel: its
+// bans would outlive their end here, and no unban would reach them.
+func flushOther(ctx context.Context, door string, log *slog.Logger) {
+	removed, err := firewall.FlushOther(ctx, door)
+	if len(removed) > 0 {
+		log.Info("removed what was left of another backend", "removed", removed)
+	}
+	if err != nil {
+		log.Warn("what another backend left can't be removed, and may ban hosts that are let in: stop the daemon, run p2pban flush, start it", "error", err)
+	}
 }
 
 func closeDoors(doors []door) {
