@@ -86,6 +86,7 @@ type mover struct {
 	out   *Migration
 
 	sourceTables, jailTables []*table
+	ignored                  []string // by any of the jails
 	taken, sources           map[string]bool
 	ports                    []string
 	protocols                []string
@@ -144,17 +145,42 @@ func (m *mover) finish(now time.Time) {
 	if len(m.sourceTables) == 0 {
 		m.out.Notes = append(m.out.Notes, "no log was taken over: add a [source.NAME], which `p2pban setup` finds")
 	}
-	if len(m.sourceTables) > 1 {
-		m.out.Notes = append(m.out.Notes, "a jail of p2pban judges the lines of every source; fail2ban's had their own logs")
-	}
 	d := &draft{head: []string{
 		fmt.Sprintf("Taken over from fail2ban's configuration in %s by `p2pban setup` on %s, with the reason for each line.", m.dir, now.Format("2006-01-02")),
 		"`p2pban check` says what is wrong with it, `p2pban dry-run` whom it would have banned. Turn the jails off in fail2ban when p2pban runs.",
 	}}
+	if len(m.sourceTables) > 1 {
+		const everySource = "a jail of p2pban judges the lines of every source; fail2ban's had their own logs"
+		m.out.Notes = append(m.out.Notes, everySource)
+		d.head = append(d.head, "Mind that "+everySource+".")
+		m.ignoreAll()
+	}
 	d.tables = append(append(d.tables, m.sourceTables...), m.jailTables...)
 	m.firewall(d)
 	m.retract()
 	m.out.Configuration = d.toml()
+}
+
+// ignoreAll has each jail ignore whom any of them ignored: it judges the others' logs
+// now, too, and must not ban there who never was.
+func (m *mover) ignoreAll() {
+	united := false
+	for _, t := range m.jailTables {
+		i := slices.IndexFunc(t.settings, func(s setting) bool { return s.key == "ignoreip" })
+		all := setting{key: "ignoreip", value: array(m.ignored), why: "Whom any of fail2ban's jails ignored, whose logs this one judges as well."}
+		switch {
+		case len(m.ignored) == 0 || i >= 0 && t.settings[i].value == all.value:
+			continue
+		case i < 0:
+			t.settings = append(t.settings, all)
+		default:
+			t.settings[i] = all
+		}
+		united = true
+	}
+	if united {
+		m.out.Notes = append(m.out.Notes, "so each jail ignores (ignoreip) whom any of fail2ban's ignored")
+	}
 }
 
 // firewall writes what the jails said of ports. Those are one setting here, so

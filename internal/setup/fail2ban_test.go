@@ -394,3 +394,28 @@ func TestLayersAsFail2ban(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestIgnoredInEveryJail takes over two jails with logs of their own, each with its
+// own ignored hosts: as both judge both logs here, both ignore all of them.
+func TestIgnoredInEveryJail(t *testing.T) {
+	const two = "[DEFAULT]\nenabled = true\n[kubo]\nlogpath = /var/log/kubo.log\nignoreip = 192.0.2.1 192.0.2.2\n" +
+		"[lotus]\nlogpath = %s\nbantime = -1\nignoreip = 192.0.2.2 198.51.100.0/24\n[libp2p]\nlogpath = /var/log/kubo.log\n"
+	all := []string{"192.0.2.1", "192.0.2.2", "198.51.100.0/24"}
+	for log, want := range map[string]map[string][]string{
+		"/var/log/lotus.log": {"kubo": all, "lotus": all, "libp2p": all},
+		// Of one log fail2ban's jails ignored different hosts, too.
+		"/var/log/kubo.log": {"kubo": all[:2], "lotus": all[1:], "libp2p": nil},
+	} {
+		m := takeOver(t, map[string]string{"jail.local": fmt.Sprintf(two, log)})
+		for _, j := range load(t, m.Configuration).Jails {
+			got := slices.Clone(j.IgnoreIP)
+			slices.Sort(got)
+			if d := cmp.Diff(want[strings.TrimSuffix(j.Name, "-misbehaving")], got); d != "" {
+				t.Errorf("%s, jail %s ignores (-want +got):\n%s\n%s", log, j.Name, d, m.Configuration)
+			}
+		}
+		if told := strings.Contains(strings.Join(m.Notes, "\n"), "each jail ignores"); told != (log == "/var/log/lotus.log") {
+			t.Errorf("%s: the notes are %q", log, m.Notes)
+		}
+	}
+}

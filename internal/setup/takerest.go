@@ -35,6 +35,11 @@ func (j *move) ignoreip() {
 	}
 	if len(kept) > 0 {
 		j.note("ignoreip", Taken, "ignoreip = "+array(kept), "")
+		for _, k := range kept {
+			if !slices.Contains(j.m.ignored, k) {
+				j.m.ignored = append(j.m.ignored, k)
+			}
+		}
 		for _, t := range j.tables {
 			t.set("ignoreip", array(kept), "")
 		}
