@@ -66,12 +66,17 @@ type UnknownUnitError struct {
 	Unit string
 	// Similar are units in the journal that may be meant.
 	Similar []string
+	// OfUser is set where the journal has entries of a user's own unit of that name.
+	OfUser bool
 }
 
 func (e *UnknownUnitError) Error() string {
 	msg := "unit " + e.Unit + " does not exist: neither systemd nor the journal knows it"
 	if len(e.Similar) > 0 {
 		msg += "; there is " + joinNames(e.Similar)
+	}
+	if e.OfUser {
+		msg += "; but a user's own service manager has one of that name: userunit = \"" + e.Unit + "\" reads it, with the user's number beside it (match = \"_UID=1000\")"
 	}
 	return msg
 }
@@ -97,18 +102,29 @@ func checkUnit(ctx context.Context, unit, directory string, open func(string, []
 		return err
 	}
 	defer r.close()
-	entries, err := r.last(ctx, 1, time.Time{})
-	if err != nil {
+	if logged, err := hasEntry(ctx, r); logged || err != nil {
 		return err
-	}
-	if len(entries) > 0 {
-		return nil
 	}
 	units, err := r.units(ctx)
 	if err != nil {
 		return err
 	}
-	return &UnknownUnitError{Unit: unit, Similar: similar(unit, units)}
+	ofUser, err := open(directory, [][]string{{"_SYSTEMD_USER_UNIT=" + unit}})
+	if err != nil {
+		return err
+	}
+	defer ofUser.close()
+	logged, err := hasEntry(ctx, ofUser)
+	if err != nil {
+		return err
+	}
+	return &UnknownUnitError{Unit: unit, Similar: similar(unit, units), OfUser: logged}
+}
+
+// hasEntry tells whether a reader has an entry to give.
+func hasEntry(ctx context.Context, r journalReader) (bool, error) {
+	entries, err := r.last(ctx, 1, time.Time{})
+	return len(entries) > 0, err
 }
 
 // loaded says whether systemd knows a unit.

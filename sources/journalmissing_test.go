@@ -118,6 +118,7 @@ func TestCheckUnit(t *testing.T) {
 	journaltest.WriteFile(t, dir, "a", []journaltest.Entry{
 		{Time: time.Unix(1, 0), Fields: []string{"_SYSTEMD_UNIT=ipfs.service", "MESSAGE=m"}},
 		{Time: time.Unix(2, 0), Fields: []string{"_SYSTEMD_UNIT=cron.service", "MESSAGE=m"}},
+		{Time: time.Unix(3, 0), Fields: []string{"_SYSTEMD_UNIT=user@1000.service", "_SYSTEMD_USER_UNIT=kubo.service", "_UID=1000", "MESSAGE=m"}},
 	})
 	for name, open := range journalReaders() {
 		t.Run(name, func(t *testing.T) {
@@ -126,6 +127,12 @@ func TestCheckUnit(t *testing.T) {
 			var unknown *UnknownUnitError
 			if !errors.As(err, &unknown) || !slices.Equal(unknown.Similar, []string{"ipfs.service"}) {
 				t.Errorf("got %v", err)
+			}
+			if strings.Contains(err.Error(), "userunit") {
+				t.Errorf("no user has a unit of that name: %v", err)
+			}
+			if err := checkUnit(t.Context(), "kubo", dir, open); err == nil || !strings.Contains(err.Error(), `userunit = "kubo.service"`) {
+				t.Errorf("got %v, want the name of the setting for a user's unit", err)
 			}
 		})
 	}
