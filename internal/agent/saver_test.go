@@ -281,6 +281,8 @@ func TestByHandOnAFullDisk(t *testing.T) {
 		t.Errorf("the engine ended with %v", err)
 	}
 	refuse(false)
+	e.retrySave = true // as a tick does
+	e.flush()
 	byHand("with room again", "192.0.2.79", true)
 }
 
