@@ -36,6 +36,7 @@ func TestTakeOver(t *testing.T) {
 			l.banByHand("198.18.0.0/24", "-1")
 			l.banByHand("2001:db8:1:2::/64", "30m")
 			l.wait("the ban", func() bool { return len(l.bans()) == 3 })
+			l.wait("the kernel to have it", func() bool { return len(l.standing(backend.name)) == 3 })
 			l.stop()
 			for _, addr := range []string{ignored, private} {
 				words := strings.Fields(fmt.Sprintf(backend.add, addr))
