@@ -11,12 +11,15 @@ import (
 	"github.com/p2pban/p2pban/internal/setup"
 )
 
-const checkLong = `Look at everything the daemon would need, and change nothing: the
-configuration, the logs it names (can they be read, is anything in them
-recognised, can strangers forge whole lines in them), the firewall, the state
-file, and whether a daemon runs; and whether this machine has logs of nodes that
-the configuration does not name (p2pban setup looks the same way). Exit code 1
-if anything does not work.`
+const checkLong = `Look at everything the daemon would need, and change nothing:
+
+  - the configuration
+  - the logs it names: can they be read, is anything in them recognised, and
+    can strangers forge whole lines in them
+  - the firewall, the state file, and whether a daemon runs
+  - whether this machine has logs of nodes that the configuration does not name
+
+Exit code 1 if anything does not work.`
 
 func newCheck(g *global) *cobra.Command {
 	var files, units []string

@@ -16,12 +16,13 @@ import (
 	"github.com/p2pban/p2pban/sources"
 )
 
-const explainLong = `Show how lines are read: carrier, frame, record, rule and host, or why a line
-accuses nobody and at which column. One line is shown in full; of a file, or of
-many lines on standard input, a tally with an example of each kind.
+const explainLong = `Show how lines are read: what carried the line (syslog, Docker ...), its format,
+its fields, the rule that fits and the host it accuses; or why it accuses nobody,
+and at which column. One line is shown in full; of a file, or of many lines on
+standard input, a tally with an example of each kind.
 
---conformance is for those who write canonical records: it holds each record of
-a node's raw output against docs/canonical-log.md, names the clause that a line
+--conformance is for those who write nodes: it checks every canonical record in
+a node's raw output against docs/canonical-log.md, names the clause that a record
 violates, says what the output has not shown yet, and exits with 1 if a record
 fails or there is none.
 

@@ -10,9 +10,9 @@ import (
 )
 
 const historyLong = `Show what was decided about a host, newest first: every ban, its end, and bans
-that an eclipse guard held back, also from before the daemon's last start. Bans
-of networks around HOST and of hosts inside a CIDR prefix are among them.
-Without HOST, what was decided about anybody.`
+that an eclipse guard held back. What was decided before the daemon's last start
+is shown too, and so are bans of networks around HOST, and of hosts inside it if
+it is a CIDR prefix. Without HOST, show what was decided about anybody.`
 
 func newHistory(g *global) *cobra.Command {
 	limit := control.DefaultHistory

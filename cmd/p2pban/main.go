@@ -112,7 +112,7 @@ at the firewall, as fail2ban does for sshd.
 
 It finds the canonical log lines of go-libp2p (and what other implementations
 log), takes the host from the peer's multiaddr, counts in sliding windows, and
-bans in a table of its own. It never touches anything else in your firewall.
+bans in a firewall table of its own. It touches nothing else in your firewall.
 
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration.`
 

@@ -5,9 +5,9 @@ import (
 )
 
 const reloadLong = `Make the daemon read its configuration again. Windows, bans and positions in
-the logs are kept, but for the bans of a jail that is gone and those that
-ignoreip forbids now: they are lifted. A configuration with errors is refused whole, and the old
-one stays in force. SIGHUP does the same.`
+the logs are kept; lifted are only the bans of a jail that is gone, and those
+that ignoreip now forbids. A configuration with errors is refused as a whole,
+and the old one stays in force. SIGHUP does the same.`
 
 func newReload(g *global) *cobra.Command {
 	return &cobra.Command{

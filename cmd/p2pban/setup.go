@@ -14,17 +14,17 @@ import (
 	"github.com/p2pban/p2pban/parser"
 )
 
-const setupLong = `Look for the logs of libp2p nodes on this machine and write a configuration for
-them, which says in comments why each line is there. Looked at are the units in
-the systemd journal, the logs of containers (Docker's json-file, pods), and the
-usual places of log files; --look adds others. Only the end of each is read,
-nothing is changed, and what this user may not read is named.
+const setupLong = `Look for the logs of libp2p nodes on this machine and print a configuration for
+them, with comments that say why each line is there. It looks at the units in the
+systemd journal, at the logs of containers (Docker's json-file, pods), and at the
+usual places of log files; --look adds others. It reads only the end of each log,
+changes nothing, and names what it was not allowed to read.
 
-With --from-fail2ban the configuration is taken over from fail2ban's jails that
-are about libp2p, and each of their settings is told with what became of it.
+With --from-fail2ban it translates those of fail2ban's jails that are about
+libp2p instead, and says of each of their settings what became of it.
 
-The configuration goes to standard output, all else to standard error. Exit
-code 1 if there is nothing to configure.`
+The configuration goes to standard output, everything else to standard error.
+Exit code 1 if there is nothing to configure.`
 
 const setupExample = `  sudo p2pban setup                              what is there, and a configuration for it
   sudo p2pban setup --write                      put it at ` + config.DefaultPath + `

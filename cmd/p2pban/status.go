@@ -13,9 +13,12 @@ import (
 )
 
 const statusLong = `Show what the daemon is doing: alarms first, then the log sources, the jails
-and the firewall. With JAIL, that jail, and whom its eclipse guard holds back;
-with HOST (an address or a multiaddr), what every jail knows of that host and
-what its ban rests on.`
+and the firewall.
+
+With JAIL, show that jail, and the hosts that it would have banned but for its
+eclipse guard, which keeps a jail from banning most of a node's peers. With HOST
+(an address or a multiaddr), show what every jail knows of that host and what
+its ban rests on.`
 
 func newStatus(g *global) *cobra.Command {
 	return &cobra.Command{

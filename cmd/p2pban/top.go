@@ -49,7 +49,7 @@ func newTop(g *global) *cobra.Command {
 			return t.live(c.Context(), f)
 		},
 	}
-	c.Flags().DurationVar(&every, "every", every, "look anew after each `duration`, over which rates are counted")
+	c.Flags().DurationVar(&every, "every", every, "the `duration` from one look to the next; rates are counted over it")
 	c.Flags().BoolVar(&once, "once", false, "print one frame and end")
 	return c
 }
