@@ -63,8 +63,6 @@ type violation struct {
 	detail string
 }
 
-func (v *violation) Error() string { return fmt.Sprintf("[%s] %s", v.clause, v.detail) }
-
 // broken makes a violation.
 func broken(c Clause, at int, format string, args ...any) *violation {
 	return &violation{c, at, fmt.Sprintf(format, args...)}
