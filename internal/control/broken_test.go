@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -93,5 +96,32 @@ func TestPatience(t *testing.T) {
 	n = 0
 	if err := c.Events(ctx, func(Event) error { n++; cancel(); return nil }); err != nil || n != 1 {
 		t.Errorf("%d events after a long time without one, and %v", n, err)
+	}
+}
+
+// deadlined is an answer's writer that notes the deadline under which it was
+// written.
+type deadlined struct {
+	*httptest.ResponseRecorder
+	next, written time.Time
+}
+
+func (w *deadlined) SetWriteDeadline(t time.Time) error { w.next = t; return nil }
+
+func (w *deadlined) Write(b []byte) (int, error) {
+	w.written = w.next
+	return w.ResponseRecorder.Write(b)
+}
+
+// TestAnswersHaveADeadline keeps a client that asks for much and reads nothing
+// from holding its place for ever.
+func TestAnswersHaveADeadline(t *testing.T) {
+	s := &Server{Daemon: &desk{bans: []Ban{ban("192.0.2.7", "a")}}, Log: slog.New(slog.DiscardHandler)}
+	for _, path := range []string{"/v1/history", "/v1/status", "/v1/history?addr=nobody"} {
+		w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+		s.routes().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if left := time.Until(w.written); left <= 0 || left > WriteTimeout {
+			t.Errorf("%s: %q is written within %v, want %v", path, w.Body, left, WriteTimeout)
+		}
 	}
 }

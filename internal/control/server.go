@@ -142,6 +142,8 @@ func answer[Out any](w http.ResponseWriter, r *http.Request, call func(context.C
 	ctx, cancel := context.WithTimeout(r.Context(), RequestTimeout)
 	defer cancel()
 	out, err := call(ctx)
+	// A client that does not read must give its place up.
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(WriteTimeout))
 	if err != nil {
 		refuse(w, err)
 		return
