@@ -202,6 +202,16 @@ func (s *Set) Banned(prefix netip.Prefix) (d Decision, jails int) {
 	return last.Decision, jails
 }
 
+// On gives a jail's ban of exactly this prefix, by the jail's name.
+func (s *Set) On(prefix netip.Prefix, jail string) (Decision, bool) {
+	for b := range s.prefixes.on(plain(prefix)) {
+		if b.Jail == jail {
+			return b.Decision, true
+		}
+	}
+	return Decision{}, false
+}
+
 // Prefixes gives every prefix that is banned, each once, with the latest end of
 // its bans (zero: for ever), in no particular order: what a firewall should
 // hold.

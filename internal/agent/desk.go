@@ -9,9 +9,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/p2pban/p2pban/firewall"
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/jail"
@@ -27,6 +27,7 @@ type desk struct {
 	load   func() (*config.Config, error)
 	// running is the configuration in force; the engine's goroutine owns it.
 	running *config.Config
+	listing sync.Mutex // see fromJails
 }
 
 var _ control.Daemon = (*desk)(nil)
@@ -71,106 +72,6 @@ func (e *engine) jailStatus(cfg jail.Config) control.JailStatus {
 		j.FindTime, j.BanTime = config.FormatDuration(cfg.FindTime), config.FormatDuration(cfg.BanTime)
 	}
 	return j
-}
-
-// bansPage is how many bans are read from the state file at once.
-const bansPage = 1000
-
-// Bans lists from the state file, page by page: a long list costs the engine
-// nothing, and a slow reader holds nothing up. While the file lacks what it
-// refused, the jails themselves are asked.
-func (d *desk) Bans(ctx context.Context, name string, yield func(control.Ban) error) error {
-	if err := d.checkJail(ctx, name); err != nil {
-		return err
-	}
-	next := d.fromFile(name)
-	bans, behind, err := d.fromJails(ctx, name)
-	if err != nil {
-		return err
-	}
-	if behind {
-		next = inPages(bans)
-	}
-	for {
-		page, err := next(ctx)
-		if err != nil {
-			return err
-		}
-		dropped := d.engine.dropped(ctx, page)
-		for i := range page {
-			b := toBan(&page[i])
-			b.Dropped = dropped[b.Prefix]
-			if err := yield(b); err != nil {
-				return err
-			}
-		}
-		if len(page) < bansPage {
-			return nil
-		}
-	}
-}
-
-// fromFile gives the next page of the bans in the state file with each call; one
-// that is not full is the last.
-func (d *desk) fromFile(name string) func(context.Context) ([]jail.Decision, error) {
-	var last int64
-	return func(ctx context.Context) (page []jail.Decision, err error) {
-		page, last, err = d.engine.store.BansAfter(ctx, last, name, bansPage)
-		return page, err
-	}
-}
-
-// inPages gives what fromFile does, of bans that are there already.
-func inPages(bans []jail.Decision) func(context.Context) ([]jail.Decision, error) {
-	return func(context.Context) (page []jail.Decision, err error) {
-		n := min(len(bans), bansPage)
-		page, bans = bans[:n], bans[n:]
-		return page, nil
-	}
-}
-
-// fromJails is all bans in force, of one jail or of all if name is empty, the
-// oldest first, if the state file is behind, and else none: the engine stands
-// still while they are gathered.
-func (d *desk) fromJails(ctx context.Context, name string) (bans []jail.Decision, behind bool, err error) {
-	err = d.engine.look(ctx, func() {
-		if behind = d.engine.fileBehind(); !behind {
-			return
-		}
-		for b := range d.engine.jails.InForce() {
-			if name == "" || b.Jail == name {
-				bans = append(bans, b)
-			}
-		}
-	})
-	sortByAge(bans)
-	return bans, behind, err
-}
-
-// dropped asks the firewall how many packets bans have dropped, where it can
-// tell. Listing bans does not depend on it.
-func (e *engine) dropped(ctx context.Context, bans []jail.Decision) map[netip.Prefix]uint64 {
-	out := map[netip.Prefix]uint64{}
-	for _, f := range e.enforcers {
-		b, ok := f.backend.(interface {
-			Lookup(context.Context, []netip.Prefix) ([]firewall.Ban, error)
-		})
-		if !ok {
-			continue
-		}
-		prefixes := make([]netip.Prefix, len(bans))
-		for i := range bans {
-			prefixes[i] = bans[i].Prefix
-		}
-		found, err := b.Lookup(ctx, prefixes)
-		if err != nil {
-			e.log.Debug("the counters can't be read", "backend", f.name, "error", err)
-		}
-		for _, k := range found {
-			out[k.Prefix] = k.Packets
-		}
-	}
-	return out
 }
 
 func (d *desk) checkJail(ctx context.Context, name string) error {

@@ -229,6 +229,43 @@ func refuseRow(t *testing.T, e *engine, on bool) {
 	}
 }
 
+// TestLongListFromJails lists more bans than a page has, while the state file is
+// behind and one of the first page is lifted after the list was begun: the
+// others come, the oldest first.
+func TestLongListFromJails(t *testing.T) {
+	e := newEngine(t)
+	e.requests, e.looks, e.forgone = make(chan func()), make(chan func()), 1
+	bans := byHand(t, e, 2*bansPage+1)
+	d := &desk{engine: e}
+	answering(e, func() {
+		next, err := d.fromJails(t.Context(), jail.Manual)
+		if err != nil || next == nil {
+			t.Errorf("no list from the jails: %v", err)
+			return
+		}
+		if err := e.ask(t.Context(), func() { e.jails.Unban(time.Now(), bans[3].Prefix) }); err != nil {
+			t.Error(err)
+		}
+		var got, want []netip.Prefix
+		for last := false; !last; {
+			var page []jail.Decision
+			if page, last, err = next(t.Context()); err != nil {
+				t.Error(err)
+				return
+			}
+			for _, b := range page {
+				got = append(got, b.Prefix)
+			}
+		}
+		for _, b := range slices.Delete(slices.Clone(bans), 3, 4) {
+			want = append(want, b.Prefix)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d bans listed, want the %d that stand, the oldest first", len(got), len(want))
+		}
+	})
+}
+
 // refuseSaves has the state file refuse what is written, as a full disk does,
 // and still be read.
 func refuseSaves(t *testing.T, e *engine) (refuse func(bool)) {
