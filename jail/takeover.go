@@ -3,7 +3,6 @@ package jail
 import (
 	"iter"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -27,7 +26,7 @@ func (s *Set) TakeOver(now time.Time, bans iter.Seq2[netip.Prefix, time.Time]) (
 		if b.until <= s.clock {
 			continue
 		}
-		if !p.IsValid() || plain(p).Bits() == 0 || s.anySpares(plain(p)) || isSpecial(plain(p)) {
+		if !p.IsValid() || plain(p).Bits() == 0 || s.refused(plain(p)) != nil {
 			refused++
 			continue
 		}
@@ -44,10 +43,6 @@ func (s *Set) TakeOver(now time.Time, bans iter.Seq2[netip.Prefix, time.Time]) (
 		decisions = append(decisions, b.Decision)
 	}
 	return decisions, refused
-}
-
-func isSpecial(p netip.Prefix) bool {
-	return slices.ContainsFunc(special, func(l namedList) bool { return slices.ContainsFunc(l.prefixes, p.Overlaps) })
 }
 
 // byHand tells whether an operator set the ban, who may overrule what is

@@ -69,9 +69,9 @@ type engine struct {
 	pending, spare []jail.Decision
 	// unsaved holds decisions that the state file refused, and those that followed;
 	// they are offered to it again when retrySave is set, which a tick does from
-	// retryAt on. They stay here until they are saved. forgone counts those of which there were too many
-	// to keep, until the bans in force are saved anew; restated is when that was
-	// last tried.
+	// retryAt on. They stay here until they are saved. forgone counts those of
+	// which there were too many to keep, until the bans in force are saved anew;
+	// restated is when that was last tried.
 	unsaved   []jail.Decision
 	forgone   int
 	restated  time.Time

@@ -103,7 +103,7 @@ func (e *engine) noteCheckpoint(err error, took time.Duration) {
 	} else {
 		what = fmt.Sprintf("how far the logs are judged can't be saved: %v; a restart reads them again from %s", err, e.lastCheckpoint())
 	}
-	e.alarms.set(e.now(), "state", "checkpoint", what, e.makeRoom())
+	e.alarms.set(e.now(), "state", "checkpoint", what, e.makeRoom(err))
 }
 
 // lastCheckpoint says when the last one was complete.

@@ -3,9 +3,11 @@ package agent
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -200,12 +202,12 @@ func TestForgoneBansAreSaved(t *testing.T) {
 // does not end it.
 func TestRefusedCheckpoint(t *testing.T) {
 	e := newEngine(t)
-	e.noteCheckpoint(errors.New("full"), 0)
+	e.noteCheckpoint(fmt.Errorf("refused: %w", syscall.EROFS), 0)
 	e.enforce(byHand(t, e, 1), false)
 	e.flush()
 	alarms := e.alarms.list()
-	if len(alarms) != 1 || !strings.Contains(alarms[0].What, "full") || !strings.Contains(alarms[0].Fix, e.store.Path()) {
-		t.Errorf("alarms: %+v; want the checkpoint's", alarms)
+	if len(alarms) != 1 || !strings.Contains(alarms[0].What, "refused") || !strings.Contains(alarms[0].Fix, "the file system of "+e.store.Path()) {
+		t.Errorf("alarms: %+v; want the checkpoint's, with its own cure", alarms)
 	}
 	if e.noteCheckpoint(nil, 0); len(e.alarms.active) != 0 {
 		t.Errorf("after one was written: %v", e.alarms.active)

@@ -37,12 +37,13 @@ func (e *engine) noteSave(err error) {
 	case missing > 0:
 		what = fmt.Sprintf("%d decisions are missing from %s, which refused them; every ban in force is about to be saved again", missing, e.store.Path())
 	}
-	e.alarms.set(e.now(), "state", "", what, e.makeRoom())
+	e.alarms.set(e.now(), "state", "", what, e.makeRoom(err))
 }
 
-// makeRoom is what to do about a state file that refuses what it is to hold.
-func (e *engine) makeRoom() string {
-	return stateCure(e.refused, e.store.Path()) + "; saving is tried again by itself"
+// makeRoom is what to do about a state file that refuses with err what it is to
+// hold.
+func (e *engine) makeRoom(err error) string {
+	return stateCure(err, e.store.Path()) + "; saving is tried again by itself"
 }
 
 // noteAside keeps an alarm standing until the operator has taken the damaged
