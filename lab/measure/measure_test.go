@@ -158,7 +158,7 @@ func TestMonitor(t *testing.T) {
 	}
 	before := time.Now()
 	const elements = `add element inet p2pban ipv4 { 198.51.100.50 timeout 10m, 198.51.100.51 timeout 1h }
-		add element inet p2pban ipv6_64 { 2001:db8:50:: timeout 10m }
+		create element inet p2pban ipv6_64 { 2001:db8:50:: timeout 10m }
 		add element inet p2pban ports { 4001 }
 		add element inet f2b-table addr-set-x { 192.0.2.250 }
 		add element inet f2b-table networks { 192.0.2.0/24 }`

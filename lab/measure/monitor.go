@@ -98,21 +98,24 @@ func (m *Monitor) hear(line []byte) {
 	m.changed = make(chan struct{})
 }
 
-// readElements reads a line of nft -j monitor: {"add": {"element": {...}}}, where
-// each element is an address, a prefix or one of these with its timeout.
+// readElements reads a line of nft -j monitor: {"add": {"element": {...}}}, or
+// "create" where it was not to stand before, where each element is an address, a
+// prefix or one of these with its timeout.
 func readElements(at time.Time, line []byte) ([]Ban, error) {
-	var event struct {
-		Add struct {
-			Element struct {
-				Table, Name string
-				Elem        struct{ Set []json.RawMessage }
-			}
+	type change struct {
+		Element struct {
+			Table, Name string
+			Elem        struct{ Set []json.RawMessage }
 		}
 	}
+	var event struct{ Add, Create change }
 	if err := json.Unmarshal(line, &event); err != nil {
 		return nil, fmt.Errorf("nft monitor: %w: %s", err, line)
 	}
 	e := event.Add.Element
+	if e.Table == "" {
+		e = event.Create.Element
+	}
 	var bans []Ban
 	for _, raw := range e.Elem.Set {
 		p, err := readElement(raw)
