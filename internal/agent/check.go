@@ -201,8 +201,12 @@ func (c *checker) units(ctx context.Context, about string, spec config.Source, r
 	return true
 }
 
-// readQuiet reads until a source has nothing more to give.
-func readQuiet(ctx context.Context, src sources.Source, r *reader) error {
+// readQuiet reads until a source has nothing more to give. Its first batch says
+// that it has looked: until then it is slow to open, which is not quiet.
+func readQuiet(ctx context.Context, src interface {
+	sources.Source
+	sources.Reporter
+}, r *reader) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	out := make(chan sources.Batch, queueBatches)
@@ -210,16 +214,22 @@ func readQuiet(ctx context.Context, src sources.Source, r *reader) error {
 	go func() { ended <- src.Run(ctx, out) }()
 	quiet := time.NewTimer(quietAfter)
 	defer quiet.Stop()
+	looked := false
 	for {
 		select {
 		case b := <-out:
+			looked = true
 			for l := range b.All() {
 				r.read(l, time.Time{})
 			}
 			b.Release()
 			quiet.Reset(quietAfter)
 		case <-quiet.C:
-			cancel()
+			if looked || len(src.Stats().Problems) > 0 {
+				cancel()
+			} else {
+				quiet.Reset(quietAfter)
+			}
 		case err := <-ended:
 			if err != nil && ctx.Err() == nil {
 				return err
