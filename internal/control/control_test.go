@@ -344,3 +344,63 @@ func TestNoDaemon(t *testing.T) {
 		t.Errorf("error %v, want one that names the socket and says how to start the daemon", err)
 	}
 }
+
+// TestListenAtOnce has several daemons find a dead socket at the same instant: one
+// gets its place, and can be reached, and the others are told of it.
+func TestListenAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	for range 50 {
+		dead, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dead.SetUnlinkOnClose(false)
+		dead.Close()
+		const daemons = 8
+		var listeners [daemons]net.Listener
+		var errs [daemons]error
+		var all sync.WaitGroup
+		begin := make(chan struct{})
+		for i := range daemons {
+			all.Go(func() {
+				<-begin
+				listeners[i], errs[i] = Listen(path, slog.New(slog.DiscardHandler))
+			})
+		}
+		close(begin)
+		all.Wait()
+		won := 0
+		for i, l := range listeners {
+			if errs[i] != nil {
+				if !errors.Is(errs[i], ErrRunning) {
+					t.Errorf("%v, want ErrRunning", errs[i])
+				}
+				continue
+			}
+			won++
+			if !l.(*standing).stands() {
+				t.Error("the socket of a daemon that runs was removed")
+			}
+			l.Close()
+		}
+		if won != 1 {
+			t.Fatalf("%d daemons listen, want one", won)
+		}
+	}
+}
+
+// TestListenFollowsNoLink holds that whoever may write beside the socket does not
+// have the daemon open another file.
+func TestListenFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	if err := os.Symlink(filepath.Join(dir, "elsewhere"), path+".lock"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(path, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), path+".lock") {
+		t.Errorf("%v, want an error that names the link", err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "elsewhere")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the link was followed: %v", err)
+	}
+}

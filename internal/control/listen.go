@@ -58,6 +58,11 @@ func bind(path string) (*net.UnixListener, os.FileInfo, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, nil, err
 	}
+	alone, err := lockPlace(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer alone.Close()
 	if err := removeDead(path); err != nil {
 		return nil, nil, err
 	}
@@ -77,6 +82,28 @@ func bind(path string) (*net.UnixListener, os.FileInfo, error) {
 	}
 	l.SetUnlinkOnClose(false)
 	return l, file, nil
+}
+
+// lockPlace lets one process at a time make the socket at path, until what it
+// gives is closed: of two that find a dead socket at once, the second would remove
+// the one that the first has made. The file stays behind: unlinking it would let
+// two processes lock two of them. A link is not followed, for the directory may
+// be a user's with fewer rights.
+func lockPlace(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
+		}
+	}
 }
 
 // removeDead removes a socket left by a daemon that is gone.
