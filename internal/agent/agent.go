@@ -122,6 +122,8 @@ func stateCure(err error, path string) string {
 		return "have the file system of " + path + " mounted to be written (`dmesg` may say why it is not), and in a systemd unit look at ReadWritePaths and StateDirectory"
 	case errors.Is(err, fs.ErrPermission):
 		return "run as root, or as a user who may write " + path
+	case errors.Is(err, syscall.ELOOP):
+		return "remove the link, which p2pban never makes"
 	}
 	return "make room on the disk of " + path + " or mend its rights"
 }

@@ -37,9 +37,14 @@ const maxHolder = 64
 // takeLock locks path.lock with flock(2) and writes our pid into it. It is a
 // file of its own because closing any descriptor of the database would drop
 // SQLite's own locks (POSIX locks belong to the process). It stays behind
-// after Close: unlinking a lock file lets two processes hold two of them.
+// after Close: unlinking a lock file lets two processes hold two of them. A link
+// is not followed: the directory may be a user's with fewer rights than ours, and
+// what the link leads to would be cut off.
 func takeLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("state: %s.lock is a symbolic link, and not followed: %w", path, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}

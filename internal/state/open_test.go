@@ -31,6 +31,22 @@ func TestOneOwner(t *testing.T) {
 	}
 }
 
+// TestLockFollowsNoLink holds that whoever may write beside the state file does not
+// have another file cut off.
+func TestLockFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	path, precious := filepath.Join(dir, "state.db"), filepath.Join(dir, "precious")
+	if err := errors.Join(os.WriteFile(precious, []byte("precious"), 0o600), os.Symlink(precious, path+".lock")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Open(path); err == nil || !strings.Contains(err.Error(), path+".lock is a symbolic link") {
+		t.Errorf("%v, want an error that names the link", err)
+	}
+	if b, err := os.ReadFile(precious); err != nil || string(b) != "precious" {
+		t.Errorf("what the link leads to holds %q, %v", b, err)
+	}
+}
+
 func TestNewerSchema(t *testing.T) {
 	path := statePath(t)
 	s := open(t, path)
