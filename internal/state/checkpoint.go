@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -76,6 +78,10 @@ func (s *Store) Checkpoint(ctx context.Context, c Checkpoint) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !s.unmarked {
+		err := os.Remove(s.path + markSuffix) // what can't be removed now the next one tries
+		s.unmarked = err == nil || errors.Is(err, fs.ErrNotExist)
 	}
 	return s.dropSnapshotsExcept(ctx, last+1)
 }

@@ -74,19 +74,38 @@ func (s *Store) classify(doing string, err error) error {
 // asideMark stands between the path of a file that was set aside and the time.
 const asideMark = ".damaged-"
 
-// lastAside is the database that was set aside last, empty if there is none.
-func lastAside(path string) (aside string, err error) {
-	there, err := os.ReadDir(filepath.Dir(path)) // sorted by name
+// markSuffix is the end of the name of the mark, see markAside.
+const markSuffix = ".aside"
+
+// markAside notes, in a file beside the state file, under which name a damaged one is
+// kept; the first checkpoint removes it. Until then what was lost has not been made
+// good. Damaged files that lie there tell nothing of this: they stay until somebody
+// has looked at them, and he may delete the state file, too, to begin anew.
+func markAside(path, aside string) error {
+	if err := os.Remove(path + markSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("state: %w", err)
+	}
+	f, err := os.OpenFile(path+markSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // follows no link
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	_, err = f.WriteString(filepath.Base(aside) + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
+}
+
+// markedAside is the database that markAside noted, empty if none.
+func markedAside(path string) (aside string, err error) {
+	b, err := os.ReadFile(path + markSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("state: %w", err)
 	}
-	for _, f := range there {
-		name := f.Name()
-		if strings.HasPrefix(name, filepath.Base(path)+asideMark) && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
-			aside = filepath.Join(filepath.Dir(path), name)
-		}
-	}
-	return aside, nil
+	return filepath.Join(filepath.Dir(path), filepath.Base(strings.TrimSpace(string(b)))), nil
 }
 
 // fullBytes is how little room makes a failure of the disk one of the room: SQLite
@@ -110,6 +129,9 @@ func setAside(path string) (string, error) {
 			break
 		}
 		aside = fmt.Sprintf("%s-%d", base, n)
+	}
+	if err := markAside(path, aside); err != nil {
+		return "", err
 	}
 	// The database goes last: were we killed in between, a left-over WAL would
 	// be played into the fresh file.

@@ -237,6 +237,29 @@ func TestAsideIsTold(t *testing.T) {
 	if again := reopen(); again != "" {
 		t.Errorf("after a checkpoint: %q", again)
 	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if again := reopen(); again != "" {
+		t.Errorf("after the operator deleted the state file: %q", again)
+	}
+}
+
+// TestKilledWhileSettingAside is killed before the fresh file is made.
+func TestKilledWhileSettingAside(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want, err := setAside(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, aside, err := OpenOrSetAside(path)
+	if err != nil || aside != want {
+		t.Fatalf("%q, %v: want %q", aside, err, want)
+	}
+	s.Close()
 }
 
 // TestWALGoesAsideUntouched damages the database of a process that was killed,

@@ -41,6 +41,7 @@ type Store struct {
 	newest     int64      // guarded by saving: the number of the newest decision in the history
 	// checkpointing keeps two Checkpoints from writing the same generation.
 	checkpointing sync.Mutex
+	unmarked      bool // guarded by checkpointing: there is no mark any more, see markAside
 }
 
 // Open opens the state file at path, or makes one (mode 0600, in a directory
@@ -60,7 +61,7 @@ func Open(path string) (s *Store, saved Saved, err error) {
 // time>, with its -wal if it has one, and a fresh one made. aside is the new
 // name, empty when nothing was damaged; it comes again with each call until the
 // fresh file has a checkpoint, for whoever is to make good what is lost may be
-// killed meanwhile. Nothing is ever deleted.
+// killed meanwhile. No damaged file is ever deleted.
 func OpenOrSetAside(path string) (s *Store, saved Saved, aside string, err error) {
 	return openPath(path, true)
 }
@@ -81,7 +82,7 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 	if errors.As(err, &damaged) && !damaged.Foreign && mayRename {
 		aside, err = setAside(path)
 	} else if err == nil && mayRename && len(saved.Checkpoint.Snapshot) == 0 {
-		aside, err = lastAside(path)
+		aside, err = markedAside(path)
 	}
 	if err == nil {
 		s, err = openChecked(path, &saved, ids)
