@@ -6,20 +6,33 @@ import (
 )
 
 // shared are IPv6 ranges in which neighbouring addresses belong to strangers,
-// so that only the whole address names a host: NAT64 (RFC 6052, RFC 8215), 6to4
-// (RFC 3056) and Teredo (RFC 4380) all embed somebody's IPv4 address.
+// so that only the whole address names a host: NAT64 (RFC 6052, RFC 8215) and
+// Teredo (RFC 4380) embed somebody's IPv4 address in the last bits.
 var shared = [...]netip.Prefix{
 	netip.MustParsePrefix("64:ff9b::/96"),
 	netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("2002::/16"),
 	netip.MustParsePrefix("2001::/32"),
 }
 
+// site6to4 is how many bits of a 6to4 address stand for the IPv4 address in it
+// (RFC 3056 §2). Whoever has that has all of the /48 and nobody else any of it:
+// packets to the /48 are sent to the IPv4 address.
+const site6to4 = 48
+
+func is6to4(addr netip.Addr) bool {
+	b := addr.As16()
+	return b[0] == 0x20 && b[1] == 0x02
+}
+
 // hostPrefix gives the prefix that addr is judged by: bits of an IPv6 address,
-// or all of it where the wider prefix would take in strangers.
+// or all of it where the wider prefix would take in strangers. A 6to4 address is
+// judged as the IPv4 address in it would be, whatever bits are.
 func hostPrefix(addr netip.Addr, bits int) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	whole := netip.PrefixFrom(addr, addr.BitLen())
+	if is6to4(addr) {
+		bits = site6to4
+	}
 	if addr.Is4() || bits == 128 {
 		return whole
 	}
@@ -38,11 +51,14 @@ func overlapsShared(p netip.Prefix) bool {
 }
 
 // maybeShared says whether an address, or a prefix of 32 bits or more, begins
-// as the shared ranges do: hardly any other needs a closer look.
+// as the shared ranges or 6to4 do: hardly any other needs a closer look.
 func (k *key) maybeShared() bool {
 	first := k.hi >> 32
-	return first == 0x64_ff9b || first == 0x2001_0000 || first>>16 == 0x2002
+	return first == 0x64_ff9b || first == teredo || first>>16 == 0x2002
 }
+
+// teredo is 2001::/32, the first half of what hi holds.
+const teredo = 0x2001_0000
 
 // network gives the network that a banned host widens to, IPv4 /24 or IPv6
 // /48, and false where there is none.

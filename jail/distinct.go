@@ -110,13 +110,18 @@ func (d *distinct) countWith(bit uint32, now instant) float64 {
 	return estimate(d.both.set + 1)
 }
 
-// guardBit is the bit of a host, given by its whole address. All of an IPv6 /48
-// is one host here, because one customer can hold all of it and could otherwise
-// make the guard believe what he likes.
+// guardBit is the bit of a host, given by its whole address. All that one
+// customer can hold is one host here, for he could otherwise make the guard
+// believe what he likes: an IPv6 /48, and of Teredo every address with his IPv4
+// address in its last bits (RFC 4380 §4), as the rest is his choice.
 func guardBit(host *key) uint32 {
 	k := *host
 	if !k.is4() {
-		if net := k.masked(widenIPv6); !net.maybeShared() || !overlapsShared(net.prefix()) {
+		net := k.masked(widenIPv6)
+		switch {
+		case k.hi>>32 == teredo:
+			k = key{hi: teredo << 32, lo: k.lo & (1<<32 - 1), bits: k.bits}
+		case !net.maybeShared() || !overlapsShared(net.prefix()):
 			k = net
 		}
 	}

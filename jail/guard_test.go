@@ -101,3 +101,29 @@ func TestShareOfAllIsNone(t *testing.T) {
 		t.Errorf("%d bans, want 90", bans)
 	}
 }
+
+// TestOneCustomerIsOneHost has one who owns a single IPv4 address, or an IPv6 /48,
+// send from as many addresses as that gives him: the guard must take him for one
+// host, or he would make the number of those seen what he likes.
+func TestOneCustomerIsOneHost(t *testing.T) {
+	for name, form := range map[string]string{
+		"6to4":   "2002:c000:201:%x::1",
+		"Teredo": "2001:0:4136:e378:8000:%x:3fff:fdfe", // its server and port are his choice
+		"a /48":  "2001:db8:1:%x::1",
+	} {
+		s := mustSet(t, Config{Name: "j", Rules: []string{"r"}, FindTime: time.Hour, MaxRetry: 2, BanTime: time.Hour})
+		for i := range 1000 {
+			s.Observe(event(0, fmt.Sprintf(form, i), 1))
+		}
+		if n := s.seen.count(s.clock); n != 1 {
+			t.Errorf("%s: %v hosts seen, want 1", name, n)
+		}
+	}
+	s := mustSet(t, Config{Name: "j", Rules: []string{"r"}, FindTime: time.Hour, MaxRetry: 2, BanTime: time.Hour})
+	for _, host := range []string{"2002:c000:201::1", "2002:c000:202::1", "2001:0:1::1", "2001:0:1::2", "64:ff9b::1", "64:ff9b::2"} {
+		s.Observe(event(0, host, 1))
+	}
+	if n := s.seen.count(s.clock); n != 6 {
+		t.Errorf("%v hosts seen, want the 6 strangers", n)
+	}
+}

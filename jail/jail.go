@@ -100,8 +100,8 @@ func (j *jail) countBanned(b mark, at instant) {
 // judged one by one.
 func (s *Set) hostPrefix(j *jail, host netip.Addr) netip.Prefix {
 	p := hostPrefix(host, j.cfg.IPv6Prefix)
-	if p.Bits() < oneCustomer && s.spares(j, p) {
-		p = hostPrefix(host, oneCustomer)
+	if p.Addr().Is6() && p.Bits() < oneCustomer && s.spares(j, p) {
+		p = netip.PrefixFrom(host, oneCustomer).Masked()
 	}
 	if !p.IsSingleIP() && s.spares(j, p) {
 		return netip.PrefixFrom(host, 128)

@@ -14,8 +14,11 @@ func (j *jail) usual(p netip.Prefix) bool {
 	if j.cfg.Name == Manual {
 		return false
 	}
-	if p.Addr().Is4() {
+	switch addr := p.Addr(); {
+	case addr.Is4():
 		return p.IsSingleIP()
+	case is6to4(addr):
+		return p.Bits() == site6to4
 	}
 	return p.Bits() == j.cfg.IPv6Prefix
 }
