@@ -45,62 +45,28 @@ func (p *Parser) judge(l *Line, res *Result, explain bool) {
 // accuse turns a record that a rule matched into an Event, or says why not.
 func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 	rec := &res.Record
-	reject := func(why Reject, detail string) { res.Reject, res.Detail = why, detail }
-	addr, ok := rec.Scoped(pat.host.scope, pat.host.key)
-	switch {
-	case !ok:
-		reject(NoIP, "the record has no "+pat.host.key)
-		return
-	case pat.host.scope != "" && res.format == fmtTracingFull && rec.Fields[0].Scope != pat.host.scope:
-		// libp2p-swarm's span of a connection is a root (connection/pool.rs). In a
-		// field of a span before it, such as the address of a host that our node
-		// dialled, that host can write what reads as another span.
-		reject(Forged, "the host's span is not the first one with fields")
-		return
-	case rec.repeated(pat.host.scope, pat.host.key):
-		reject(Forged, "the host's field stands twice")
-		return
+	var host netip.Addr
+	var weight int64
+	addr, why, detail := pat.hostField(res)
+	if why == Accepted {
+		why, detail = pat.wayIn(rec)
 	}
-	if dir, ok := rec.Get("dir"); ok && rec.Tag != "" && dir == "outbound" {
-		reject(Outbound, "our node dialled this connection")
-		return
+	if why == Accepted {
+		host, why, detail = p.hostIn(addr, pat, rec)
 	}
-	if why, detail := pat.wayIn(rec); why != Accepted {
-		reject(why, detail)
-		return
+	if why == Accepted && r.BeforeHandshake && !overTCP(addr) {
+		why, detail = Unproven, "the peer completed no handshake, and not over TCP: a stranger may have written anybody's address as his"
 	}
-	read := hostOfValue
-	if rec.Tag != "" {
-		read = hostOfCanonical
+	if why == Accepted {
+		weight, why, detail = r.weigh(rec)
 	}
-	host, why, detail := read(addr)
-	if why == Private && p.allowPrivate {
-		if _, never, _ := special(host); !never {
-			why = Accepted
-		}
+	if why == Accepted && l.Distrust != 0 {
+		why, detail = Untrusted, "a stranger can write whole lines into this stream"
 	}
-	if why == Accepted && !pat.confirm.empty() {
-		why, detail = pat.confirmed(rec, host)
-	}
-	if why != Accepted {
-		reject(why, detail)
-		return
-	}
-	if r.BeforeHandshake && !overTCP(addr) {
-		reject(Unproven, "the peer completed no handshake, and not over TCP: a stranger may have written anybody's address as his")
-		return
-	}
-	weight, ok := r.weigh(rec)
-	if !ok {
-		reject(Malformed, "the weight is no number from 1 to 10000")
-		return
-	}
-	if l.Distrust != 0 {
-		reject(Untrusted, "a stranger can write whole lines into this stream")
+	if res.Reject, res.Detail = why, detail; why != Accepted {
 		return
 	}
 	peer, _ := rec.Scoped(pat.peer.scope, pat.peer.key)
-	res.Reject, res.Detail = Accepted, ""
 	port, transport := TransportOf(addr)
 	res.Event = Event{
 		Time: rec.Time, Rule: r.Name, Host: host, Addr: addr, Port: port, Transport: transport, Peer: peer,
@@ -108,8 +74,31 @@ func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 	}
 }
 
+// hostField gives what the record holds in the host's field, which must stand
+// there once and where the node puts it.
+func (p *pattern) hostField(res *Result) (addr string, why Reject, detail string) {
+	rec := &res.Record
+	addr, ok := rec.Scoped(p.host.scope, p.host.key)
+	switch {
+	case !ok:
+		return "", NoIP, "the record has no " + p.host.key
+	case p.host.scope != "" && res.format == fmtTracingFull && rec.Fields[0].Scope != p.host.scope:
+		// libp2p-swarm's span of a connection is a root (connection/pool.rs). In a
+		// field of a span before it, such as the address of a host that our node
+		// dialled, that host can write what reads as another span.
+		return "", Forged, "the host's span is not the first one with fields"
+	case rec.repeated(p.host.scope, p.host.key):
+		return "", Forged, "the host's field stands twice"
+	}
+	return addr, Accepted, ""
+}
+
 // wayIn tells whether the record speaks of an inbound connection.
 func (p *pattern) wayIn(rec *Record) (Reject, string) {
+	const weDialled = "our node dialled this connection"
+	if dir, ok := rec.Get("dir"); ok && rec.Tag != "" && dir == "outbound" {
+		return Outbound, weDialled
+	}
 	if p.direction.empty() {
 		return Accepted, ""
 	}
@@ -118,9 +107,28 @@ func (p *pattern) wayIn(rec *Record) (Reject, string) {
 	case strings.EqualFold(v, "inbound"):
 		return Accepted, ""
 	case strings.EqualFold(v, "outbound"):
-		return Outbound, "our node dialled this connection"
+		return Outbound, weDialled
 	}
 	return Malformed, "the direction is neither inbound nor outbound"
+}
+
+// hostIn reads the host's field, addr, and holds it against the record's second
+// mention of the host, if the rule names one.
+func (p *Parser) hostIn(addr string, pat *pattern, rec *Record) (netip.Addr, Reject, string) {
+	read := hostOfValue
+	if rec.Tag != "" {
+		read = hostOfCanonical
+	}
+	host, why, detail := read(addr)
+	if why == Private && p.allowPrivate {
+		if _, never, _ := special(host); !never {
+			why, detail = Accepted, ""
+		}
+	}
+	if why == Accepted && !pat.confirm.empty() {
+		why, detail = pat.confirmed(rec, host)
+	}
+	return host, why, detail
 }
 
 // confirmed tells whether the record's second mention of the host agrees.
@@ -137,16 +145,16 @@ func (p *pattern) confirmed(rec *Record, host netip.Addr) (Reject, string) {
 }
 
 // weigh gives how many events the record stands for.
-func (r *Rule) weigh(rec *Record) (int64, bool) {
+func (r *Rule) weigh(rec *Record) (int64, Reject, string) {
 	if r.weight > 0 {
-		return r.weight, true
+		return r.weight, Accepted, ""
 	}
-	v, ok := rec.Get(r.Weight)
-	if !ok {
-		return 0, false
-	}
+	v, _ := rec.Get(r.Weight)
 	n, err := strconv.ParseUint(v, 10, 32)
-	return int64(n), err == nil && n >= 1 && n <= MaxWeight
+	if err != nil || n < 1 || n > MaxWeight {
+		return 0, Malformed, "the weight is no number from 1 to 10000"
+	}
+	return int64(n), Accepted, ""
 }
 
 // explainUnused says for people whether a rule that is not in force, or a
