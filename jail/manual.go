@@ -41,8 +41,12 @@ type PrefixError struct {
 
 func (e *PrefixError) Error() string { return fmt.Sprintf("%v: %s", e.Prefix, e.Msg) }
 
-// special are ranges that no stranger on the internet comes from: the
-// IANA special-purpose address registries (RFC 6890) and multicast.
+// special are the ranges that an operator hardly means when he bans one of their
+// addresses: a ban would cut this machine off from itself, from its own networks or
+// from what is sent to all. They are the largest of what the parser never takes for a
+// stranger's address (specialRanges there). The others, such as the addresses that a
+// proxy makes up (198.18.0.0/15) or a translator, accuse nobody in a log either, but
+// somebody who bans one by hand has seen it and means it.
 var special = []namedList{
 	{"unspecified", mustPrefixes("0.0.0.0/8", "::/128")},
 	{"loopback", mustPrefixes("127.0.0.0/8", "::1/128")},

@@ -67,7 +67,7 @@ func checkEvent(t *testing.T, line string, res *Result) {
 	if reject != Accepted || host != ev.Host || ev.Host.Is4In6() || ev.Host.Zone() != "" {
 		t.Fatalf("host %v of address %q (%v)", ev.Host, ev.Addr, reject)
 	}
-	if name, ok := Special(ev.Host); ok {
+	if name, _, ok := special(ev.Host); ok {
 		t.Fatalf("host %v is %s", ev.Host, name)
 	}
 	if ev.Weight < 1 || ev.Weight > MaxWeight || ev.Text != line || len(ev.Peer) > MaxPeer {

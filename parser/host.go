@@ -12,8 +12,9 @@ import (
 // its first component, if that is ip4 or ip6 (which an ip6zone may precede),
 // unmapped and without a zone. The reason is Relayed when the address names a
 // relay, NoIP when it has no address of its own or only a name (names are never
-// resolved: the peer chose them), Private for the ranges of Special, and
-// Malformed when it is no multiaddr.
+// resolved: the peer chose them), Private for loopback, private, link-local and
+// other ranges that are no stranger's (specialRanges), and Malformed when it is no
+// multiaddr.
 func ParseHost(ma string) (netip.Addr, Reject) {
 	host, reject, _ := hostOf(ma)
 	return host, reject

@@ -171,8 +171,8 @@ func TestSpecial(t *testing.T) {
 		// The documentation ranges are ordinary addresses to a node.
 		"192.0.2.1": "", "198.51.100.1": "", "203.0.113.1": "", "2001:db8::1": "", "8.8.8.8": "", "100.128.0.1": "",
 	} {
-		if name, ok := Special(netip.MustParseAddr(s)); name != want || ok != (want != "") {
-			t.Errorf("Special(%s) = %q, %v; want %q", s, name, ok, want)
+		if name, _, ok := special(netip.MustParseAddr(s)); name != want || ok != (want != "") {
+			t.Errorf("special(%s) = %q, %v; want %q", s, name, ok, want)
 		}
 	}
 }
@@ -210,16 +210,16 @@ func TestSpecialByFirstByte(t *testing.T) {
 			v4 := netip.AddrFrom4([4]byte{byte(b), rest, rest, rest})
 			v6 := netip.AddrFrom16([16]byte{0: byte(b), 1: rest, 15: rest})
 			for _, a := range [...]netip.Addr{v4, v6} {
-				if _, ok := Special(a); ok != slow(a) {
-					t.Errorf("Special(%v) = %v", a, ok)
+				if _, _, ok := special(a); ok != slow(a) {
+					t.Errorf("special(%v) = %v", a, ok)
 				}
 			}
 		}
 	}
 	for _, r := range specialRanges {
 		i := slices.IndexFunc(specialRanges, func(o specialRange) bool { return o.prefix.Contains(r.prefix.Addr()) })
-		if name, ok := Special(r.prefix.Addr()); !ok || name != specialRanges[i].name {
-			t.Errorf("Special(%v) = %q, %v", r.prefix.Addr(), name, ok)
+		if name, _, ok := special(r.prefix.Addr()); !ok || name != specialRanges[i].name {
+			t.Errorf("special(%v) = %q, %v", r.prefix.Addr(), name, ok)
 		}
 	}
 }

@@ -11,7 +11,8 @@ type specialRange struct {
 // specialRanges are the addresses that are never a stranger's on the internet:
 // behind one of them stand a proxy, a container, a NAT or this machine itself.
 // The documentation ranges are not among them: they are routable as far as any
-// node knows.
+// node knows. Package jail has a shorter list, for another question: which ranges
+// an operator hardly means when he bans one by hand.
 var specialRanges = []specialRange{
 	{"unspecified", true, netip.MustParsePrefix("0.0.0.0/8")},        // RFC 1122 §3.2.1.3
 	{"unspecified", true, netip.MustParsePrefix("::/128")},           // RFC 4291 §2.5.2
@@ -36,16 +37,6 @@ var specialRanges = []specialRange{
 	{"reserved", true, netip.MustParsePrefix("::/96")},               // RFC 4291 §2.5.5.1: IPv4-compatible
 }
 
-// Special names the range of addresses that are not a stranger's on the
-// internet which holds a: "loopback", "private", "CGNAT", "link-local",
-// "multicast", "unspecified", "broadcast", "reserved", "benchmark", "protocol",
-// "site-local", "NAT64" or "discard". An address that a translator made of an
-// IPv4 address is in that one's range. ok is false for every other address.
-func Special(a netip.Addr) (name string, ok bool) {
-	name, _, ok = special(a)
-	return name, ok
-}
-
 // specialFirst tells which first bytes special IPv4 and IPv6 addresses have:
 // every record is asked for, and hardly one has such a byte.
 var specialFirst = func() (first struct{ v4, v6 [256]bool }) {
@@ -61,6 +52,9 @@ var specialFirst = func() (first struct{ v4, v6 [256]bool }) {
 	return first
 }()
 
+// special names the range that holds a, "loopback" or "private" for example, and
+// says whether it is one that is never accepted. An address that a translator made
+// of an IPv4 address is in that one's range. ok is false for a stranger's address.
 func special(a netip.Addr) (name string, never, ok bool) {
 	a = embedded(a.Unmap())
 	if a.Is4() && !specialFirst.v4[a.As4()[0]] || a.Is6() && !specialFirst.v6[a.As16()[0]] {
