@@ -92,6 +92,3 @@ type Verdict struct {
 
 	rec *record // for the coverage; nil when the line could not be taken apart
 }
-
-// Conforms tells whether the line is a record and keeps every clause.
-func (v *Verdict) Conforms() bool { return v.Record != "" && v.Clause == "" }
