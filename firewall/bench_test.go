@@ -154,6 +154,19 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
+// BenchmarkLookup reads back a thousand of many bans.
+func BenchmarkLookup(b *testing.B) {
+	backend := newNFTables(b, Options{})
+	all := hosts(100_000)
+	mustInit(b, backend, until(all, in(time.Hour))...)
+	some := all[:1000]
+	for b.Loop() {
+		if found, err := backend.Lookup(context.Background(), some); err != nil || len(found) != len(some) {
+			b.Fatalf("%d of %d found: %v", len(found), len(some), err)
+		}
+	}
+}
+
 // BenchmarkPlan is our own part of an assert: bans to transaction.
 func BenchmarkPlan(b *testing.B) {
 	bans := until(hosts(100_000), in(time.Hour))

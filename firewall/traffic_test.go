@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -367,4 +368,37 @@ func TestBansCountTheirPackets(t *testing.T) {
 	check("List", list, err)
 	list, err = b.Lookup(ctx, prefixes(attacker4+"/32", "2001:db8:66::/64", neighbour4+"/32", "192.0.2.99/32", "10.0.0.0/8"))
 	check("Lookup", list, err)
+}
+
+// A long list of prefixes is looked up in parts: each ban that stands is found
+// with its end, in the order asked for, whichever of the others do not stand.
+func TestLookupOfMany(t *testing.T) {
+	b := newNFTables(t, Options{})
+	all := hosts(3*elementsAtOnce + 1)
+	var want []netip.Prefix
+	for i, p := range all {
+		// None of the first part stands, all of the second do, and every third of the rest.
+		if part := i / elementsAtOnce; part == 1 || part > 1 && i%3 == 0 {
+			want = append(want, p)
+		}
+	}
+	end := in(time.Hour)
+	mustInit(t, b, until(want, end)...)
+	found, err := b.Lookup(context.Background(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []netip.Prefix
+	for _, ban := range found {
+		got = append(got, ban.Prefix)
+		if ban.Until.Sub(end).Abs() > time.Minute {
+			t.Errorf("%s ends at %s, want %s", ban.Prefix, ban.Until, end)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+	if err := b.Verify(context.Background(), until(want[:1], end)); err != nil {
+		t.Error("after it, nothing is left unread on the socket, but:", err)
+	}
 }

@@ -18,27 +18,42 @@ import (
 // how many packets they dropped; those that do not stand are left out. Its
 // cost does not depend on how many bans there are.
 func (n *NFTables) Lookup(ctx context.Context, prefixes []netip.Prefix) ([]Ban, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	var bans []Ban
-	for _, p := range prefixes {
+	for some := range slices.Chunk(prefixes, elementsAtOnce) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		p, err := Clean(p)
+		found, err := n.lookup(some)
 		if err != nil {
 			return nil, err
 		}
-		ban, err := n.lookup(p)
-		if isNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return nil, kernelError("looking up "+p.String(), err)
-		}
-		bans = append(bans, ban)
+		bans = append(bans, found...)
 	}
 	return bans, nil
+}
+
+// lookup is Lookup of at most elementsAtOnce prefixes: a change of the bans waits
+// for these, and not for a whole list.
+func (n *NFTables) lookup(prefixes []netip.Prefix) (bans []Ban, err error) {
+	clean := make([]netip.Prefix, len(prefixes))
+	for i, p := range prefixes {
+		if clean[i], err = Clean(p); err != nil {
+			return nil, err
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	bans, err = n.standing(clean)
+	return bans, kernelError("looking up bans", err)
+}
+
+// standing is lookup with the lock held and clean prefixes.
+func (n *NFTables) standing(prefixes []netip.Prefix) (bans []Ban, err error) {
+	err = n.ask(func(c *netlink.Conn) error {
+		bans, err = getElements(c, prefixes, n.options.now())
+		return err
+	})
+	return bans, err
 }
 
 // Covering reads back the bans that keep out this address, of any length.
@@ -54,15 +69,6 @@ func (n *NFTables) Covering(ctx context.Context, host netip.Addr) ([]Ban, error)
 		}
 	}
 	return n.Lookup(ctx, prefixes)
-}
-
-// lookup is called with the lock held and a clean prefix.
-func (n *NFTables) lookup(p netip.Prefix) (ban Ban, err error) {
-	err = n.ask(func(c *netlink.Conn) error {
-		ban, err = getElement(c, setOf(p), p.Addr(), n.options.now())
-		return err
-	})
-	return ban, err
 }
 
 // ask runs a request on the lasting socket. An answer that is an error leaves
@@ -119,12 +125,14 @@ func (n *NFTables) verifyBan(b Ban) error {
 	if err != nil {
 		return err
 	}
-	found, err := n.lookup(p)
-	switch {
-	case isNotFound(err):
-		return fmt.Errorf("%w: the ban of %s is not in the kernel", ErrGone, p)
-	case err != nil:
+	bans, err := n.standing([]netip.Prefix{p})
+	if err != nil {
 		return kernelError("looking up "+p.String(), err)
+	}
+	if len(bans) == 0 {
+		return fmt.Errorf("%w: the ban of %s is not in the kernel", ErrGone, p)
+	}
+	switch found := bans[0]; {
 	case b.Until.IsZero() != found.Until.IsZero():
 		return fmt.Errorf("%w: the ban of %s is in the kernel with another end", ErrGone, p)
 	case found.Until.Sub(b.Until).Abs() > time.Minute:

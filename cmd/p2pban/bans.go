@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"io"
 	"unicode/utf8"
 
@@ -22,10 +24,13 @@ func newBans(g *global) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			list := func(yield func(control.Ban) error) error { return g.client().Bans(c.Context(), jail, yield) }
+			show := printBans
 			if g.json {
-				return printBansJSON(c.OutOrStdout(), list)
+				show = printBansJSON
 			}
-			return printBans(c.OutOrStdout(), list)
+			// A long list is not to cost two calls of the system for each ban.
+			out := bufio.NewWriter(c.OutOrStdout())
+			return errors.Join(show(out, list), out.Flush())
 		},
 	}
 	c.Flags().StringVar(&jail, "jail", "", "only the bans of this `jail`; \"manual\" for those made by hand")
