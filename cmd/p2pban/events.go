@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +26,7 @@ func newEvents(g *global) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			defer catchSignals(c)()
 			out := c.OutOrStdout()
-			if f, ok := out.(*os.File); ok && isTerminal(f) && !g.json {
+			if terminal(out) != nil && !g.json {
 				say(c.ErrOrStderr(), "following the daemon; ^C ends\n")
 			}
 			err := g.client().Events(c.Context(), func(e control.Event) error {

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -13,6 +15,43 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 )
+
+// output is standard output, and the first error of writing to it: most commands
+// print without looking.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// complete gives how a command ended that itself ended with err: not well when
+// what it printed is not all there, for a program that reads it would take a part
+// for the whole.
+func (o *output) complete(err error) error {
+	var silent silentError
+	if o.err == nil || err != nil && !errors.Is(err, o.err) && !errors.As(err, &silent) {
+		return err
+	}
+	return fmt.Errorf("the output is not complete: %w", o.err)
+}
+
+// terminal is the terminal that is printed to, or nil.
+func terminal(w io.Writer) *os.File {
+	if o, ok := w.(*output); ok {
+		w = o.w
+	}
+	if f, ok := w.(*os.File); ok && isTerminal(f) {
+		return f
+	}
+	return nil
+}
 
 // timeLayout is how people read a time: in the local zone, with its offset.
 const timeLayout = "2006-01-02 15:04:05 -07:00"

@@ -41,8 +41,8 @@ func newTop(g *global) *cobra.Command {
 			if once || g.json {
 				return t.once(c.Context(), g.json)
 			}
-			f, ok := t.out.(*os.File)
-			if !ok || !isTerminal(f) {
+			f := terminal(t.out)
+			if f == nil {
 				return usagef("top needs a terminal; --once prints one frame to anything")
 			}
 			t.colour = os.Getenv("NO_COLOR") == ""
