@@ -47,7 +47,7 @@ func (s screen) wrap(text string) []string {
 func draw(v *view, s screen) safe {
 	var b strings.Builder
 	st := v.Status
-	say(&b, "p2pban %s, up %s, %s in force  %s\n", st.Version, span(st.Now.Sub(st.Started)), plural(st.Bans, "ban"), local(st.Now))
+	say(&b, "p2pban %s, up %s, %s in force  %s\n", st.Version, span(st.Up()), plural(st.Bans, "ban"), local(st.Now))
 	for _, a := range st.Alarms {
 		for _, line := range s.wrap(fmt.Sprintf("ALARM %s (%s): %s", a.Kind, span(st.Now.Sub(a.Since)), a.What)) {
 			say(&b, "%s\n", s.loud(line))

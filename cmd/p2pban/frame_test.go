@@ -11,7 +11,7 @@ import (
 
 func alarmed() *view {
 	now := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
-	return &view{Status: &control.Status{Version: "1.0", Started: now.Add(-3 * time.Hour), Now: now,
+	return &view{Status: &control.Status{Version: "1.0", Started: now.Add(-3 * time.Hour), Uptime: 3 * 3600, Now: now,
 		Alarms:  []control.Alarm{{Kind: "after-ban", Since: now.Add(-12 * time.Minute), What: "hosts still come", Fix: "look\nhere"}},
 		Sources: []control.SourceStatus{{Name: "node", State: "reading", Lines: 300, Events: 40}},
 	}}
@@ -24,6 +24,19 @@ func TestFrameAlarmsFirst(t *testing.T) {
 	}
 	if loud := string(draw(alarmed(), screen{colour: true})); !strings.Contains(loud, "\x1b[1;31mALARM") || strings.Count(loud, "\x1b") != 2 {
 		t.Errorf("in colour, only the alarm is loud: %q", loud)
+	}
+}
+
+// A clock that was set back behind the start of the daemon does not make it young.
+func TestUptimeAcrossClocks(t *testing.T) {
+	v := alarmed()
+	v.Status.Started = v.Status.Now.Add(time.Hour)
+	if got := string(draw(v, screen{})); !strings.Contains(got, "up 3h,") {
+		t.Errorf("top does not say that it is up for 3 hours:\n%s", got)
+	}
+	var out strings.Builder
+	if printStatus(&out, v.Status); !strings.Contains(out.String(), "up 3h,") {
+		t.Errorf("status does not say that it is up for 3 hours:\n%s", &out)
 	}
 }
 
@@ -50,7 +63,8 @@ func TestWrap(t *testing.T) {
 func TestRates(t *testing.T) {
 	v := alarmed()
 	before := *v.Status
-	before.Now = before.Now.Add(-2 * time.Second)
+	before.Uptime -= 2
+	before.Now = before.Now.Add(time.Hour) // from where the clock has been set back
 	before.Sources = []control.SourceStatus{{Name: "node", Lines: 100, Events: 39}, {Name: "gone"}}
 	v.LinesPerSecond, v.EventsPerSecond = map[string]float64{}, map[string]float64{}
 	v.rates(&before)

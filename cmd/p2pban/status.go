@@ -57,7 +57,7 @@ func printStatus(w io.Writer, s *control.Status) {
 		say(w, "all is well\n")
 	}
 	say(w, "%s in force; up %s, %s, %s judged, configuration: %s\n\n",
-		plural(s.Bans, "ban"), span(s.Now.Sub(s.Started)), plural(s.Lines, "line"), plural(s.Events, "event"), s.Config)
+		plural(s.Bans, "ban"), span(s.Up()), plural(s.Lines, "line"), plural(s.Events, "event"), s.Config)
 	printSources(w, s)
 	printJails(w, s.Jails)
 	for _, f := range append([]control.FirewallStatus{s.Firewall}, s.Doors...) {

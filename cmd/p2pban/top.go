@@ -96,7 +96,7 @@ func (v *view) rates(before *control.Status) {
 	if before == nil || !before.Started.Equal(v.Status.Started) {
 		return
 	}
-	seconds := v.Status.Now.Sub(before.Now).Seconds()
+	seconds := v.Status.Uptime - before.Uptime
 	if seconds <= 0 {
 		return
 	}

@@ -361,7 +361,7 @@ func (c *checker) daemon(ctx context.Context) {
 
 // alarms says that the daemon runs, and whether it needs a person.
 func (c *checker) alarms(s *control.Status) {
-	runs := "runs since " + s.Started.Local().Format("2006-01-02 15:04:05 -07:00")
+	runs := "runs since " + s.Now.Add(-s.Up()).Local().Format("2006-01-02 15:04:05 -07:00")
 	if len(s.Alarms) == 0 {
 		c.add(OK, "daemon", runs, "")
 		return

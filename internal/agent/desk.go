@@ -33,8 +33,9 @@ type desk struct {
 var _ control.Daemon = (*desk)(nil)
 
 func (e *engine) status() *control.Status {
+	now := e.now()
 	s := &control.Status{
-		Version: e.version, PID: os.Getpid(), Started: e.started, Now: e.now(), Config: e.configName(),
+		Version: e.version, PID: os.Getpid(), Started: e.started, Uptime: now.Sub(e.started).Seconds(), Now: now, Config: e.configName(),
 		Alarms: e.alarms.list(), Firewall: e.enforcers[0].Status(),
 	}
 	for _, f := range e.enforcers[1:] {

@@ -100,15 +100,21 @@ func (d *desk) fromJails(ctx context.Context, name string) (pager, error) {
 	}, nil
 }
 
-// listInForce notes which bans are in force.
-func (e *engine) listInForce(name string) []standing {
+// countInForce counts the bans in force, of one jail or of all if name is empty. A
+// prefix that two jails ban is two bans.
+func (e *engine) countInForce(name string) int {
 	n := 0
 	for _, j := range append(e.jails.Jails(), jail.Config{Name: jail.Manual}) {
 		if c, _ := e.jails.Counts(j.Name); name == "" || name == j.Name {
 			n += c.InForce
 		}
 	}
-	list := make([]standing, 0, n)
+	return n
+}
+
+// listInForce notes which bans are in force.
+func (e *engine) listInForce(name string) []standing {
+	list := make([]standing, 0, e.countInForce(name))
 	for b := range e.jails.InForce() {
 		if name == "" || b.Jail == name {
 			list = append(list, standing{b.At, b.Prefix, b.Jail})

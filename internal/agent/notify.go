@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-
-	"github.com/p2pban/p2pban/jail"
 )
 
 // statusEvery is how often systemd is told how things are, if that changed:
@@ -63,12 +61,7 @@ func (e *engine) summary() string {
 			kinds = append(kinds, a.Kind)
 		}
 	}
-	bans := 0
-	for _, cfg := range append(e.jails.Jails(), jail.Config{Name: jail.Manual}) {
-		c, _ := e.jails.Counts(cfg.Name)
-		bans += c.InForce
-	}
-	text := fmt.Sprintf("bans in force: %d, sources: %d", bans, len(e.sources))
+	text := fmt.Sprintf("bans in force: %d, sources: %d", e.countInForce(""), len(e.sources))
 	if len(kinds) > 0 {
 		text = "ALARM " + strings.Join(kinds, ", ") + " (p2pban status); " + text
 	}

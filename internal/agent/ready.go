@@ -31,7 +31,7 @@ func (e *engine) becomeReady(now time.Time) {
 		}
 	}
 	e.ready = true
-	e.log.Info("watching", "bans", len(e.listBans()), "sources", len(e.sources), "jails", len(e.jails.Jails()), "config", e.configName())
+	e.log.Info("watching", "bans", e.countInForce(""), "sources", len(e.sources), "jails", len(e.jails.Jails()), "config", e.configName())
 	// systemd ignores it where the unit is not of Type=notify.
 	daemon.SdNotify(false, daemon.SdNotifyReady)
 }

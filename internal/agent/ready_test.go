@@ -3,13 +3,17 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
+	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/state"
+	"github.com/p2pban/p2pban/jail"
 	"github.com/p2pban/p2pban/sources"
 )
 
@@ -84,6 +88,37 @@ func TestReady(t *testing.T) {
 	defer store.Close()
 	if got := saved.Checkpoint.Cursors; got["a"] != "here" || got["b"] != "there" {
 		t.Errorf("saved is %v", got)
+	}
+}
+
+// TestWatchingCountsAsStatus does: a prefix that two jails ban is one in the firewall
+// and two bans in the status, in systemd's and in the log.
+func TestWatchingCountsAsStatus(t *testing.T) {
+	e := starting(t)
+	e.sources = nil
+	e.started = time.Now().Add(-90 * time.Second)
+	var err error
+	e.jails, err = jail.New(twoStrikes, jail.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	e.jails.Observe(strike(now, "192.0.2.1"))
+	e.jails.Observe(strike(now, "192.0.2.1"))
+	if _, err := e.jails.Ban(now, jail.ManualBan{Prefix: netip.MustParsePrefix("192.0.2.1/32"), For: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	var told strings.Builder
+	e.log = slog.New(slog.NewTextHandler(&told, nil))
+	e.becomeReady(now)
+	if n := len(e.listBans()); n != 1 || !strings.Contains(told.String(), "bans=2 ") {
+		t.Errorf("%d prefixes; of the bans it says: %s", n, &told)
+	}
+	if s := e.status(); s.Bans != 2 || s.Up() < 90*time.Second || s.Up() > time.Since(e.started) {
+		t.Errorf("status: %d bans, up %v", s.Bans, s.Up())
+	}
+	if s := e.summary(); !strings.Contains(s, "bans in force: 2,") {
+		t.Errorf("systemd is told %q", s)
 	}
 }
 

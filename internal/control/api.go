@@ -46,9 +46,11 @@ type Ban struct {
 type Status struct {
 	Version string    `json:"version"`
 	PID     int       `json:"pid"`
-	Started time.Time `json:"started"`
-	Now     time.Time `json:"now"`    // when all this was so: a moment ago if the daemon is busy
-	Config  string    `json:"config"` // path, or "built-in defaults"
+	Started time.Time `json:"started"` // by the clock of then, which may have been set since
+	// Uptime is how long the daemon runs, in seconds, whatever is done to the clock.
+	Uptime float64   `json:"uptime_seconds"`
+	Now    time.Time `json:"now"`    // when all this was so: a moment ago if the daemon is busy
+	Config string    `json:"config"` // path, or "built-in defaults"
 	// Alarms is what needs a person, the most urgent first.
 	Alarms   []Alarm        `json:"alarms"`
 	Sources  []SourceStatus `json:"sources"`
@@ -62,6 +64,9 @@ type Status struct {
 	Rejected map[string]int64 `json:"rejected"`
 	Bans     int              `json:"bans"`
 }
+
+// Up is how long the daemon runs.
+func (s *Status) Up() time.Duration { return time.Duration(s.Uptime * float64(time.Second)) }
 
 // Alarm is one thing that is wrong now, with its cause and its cure.
 type Alarm struct {
