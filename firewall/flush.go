@@ -6,13 +6,19 @@ import (
 	"time"
 )
 
+// What of ours stands in the kernel, in words.
+const (
+	nftablesWords = "nftables table inet " + tableName
+	iptablesWords = "iptables rules with ipset"
+)
+
 // Flush removes everything of ours from the firewall of this network
 // namespace, whichever backend made it, and says what it removed. It needs no
 // daemon, but a running one will put its bans back.
 func Flush(ctx context.Context) (removed []string, err error) {
 	table, err := flushNFTables(ctx)
 	if table {
-		removed = append(removed, "nftables table inet "+tableName)
+		removed = append(removed, nftablesWords)
 	}
 	if errors.Is(err, ErrUnsupported) {
 		err = nil // nothing of ours can be there
@@ -103,6 +109,14 @@ func FlushOther(ctx context.Context, name string) (removed []string, err error) 
 // flushLeftRules is flushIPTables where there are rules of ours that nobody keeps:
 // sets without rules ban nobody, and asking for them would load their module.
 func flushLeftRules(ctx context.Context) ([]string, error) {
+	if left, err := leftRules(ctx); !left {
+		return nil, err
+	}
+	return flushIPTables(ctx)
+}
+
+// leftRules tells whether there are rules of ours that nobody keeps.
+func leftRules(ctx context.Context) (bool, error) {
 	found := false
 	for _, x := range otherXTables() {
 		rules, err := x.standing(ctx)
@@ -110,40 +124,61 @@ func flushLeftRules(ctx context.Context) ([]string, error) {
 			continue // nothing of ours can be there
 		}
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		for _, r := range rules {
 			if (&claim{}).heeds("", rulesClaim, commentOf(r)) != nil {
-				return nil, nil
+				return false, nil
 			}
 			found = true
 		}
 	}
-	if !found {
-		return nil, nil
-	}
-	return flushIPTables(ctx)
+	return found, nil
 }
 
 // flushLeftTable is flushNFTables where nobody keeps the table.
 func flushLeftTable(ctx context.Context) ([]string, error) {
-	n, err := NewNFTables(Options{})
-	if errors.Is(err, ErrUnsupported) {
-		return nil, nil // nothing of ours can be there
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer n.Close()
-	if err := n.Owned(); err != nil {
-		if errors.Is(err, ErrOwned) {
-			err = nil
-		}
+	if left, err := leftTable(); !left {
 		return nil, err
 	}
 	table, err := flushNFTables(ctx)
 	if !table {
 		return nil, err
 	}
-	return []string{"nftables table inet " + tableName}, err
+	return []string{nftablesWords}, err
+}
+
+// leftTable tells whether our table is there and nobody keeps it.
+func leftTable() (bool, error) {
+	n, err := NewNFTables(Options{})
+	if errors.Is(err, ErrUnsupported) {
+		return false, nil // nothing of ours can be there
+	}
+	if err != nil {
+		return false, err
+	}
+	defer n.Close()
+	if err := n.Owned(); err != nil {
+		if errors.Is(err, ErrOwned) {
+			err = nil
+		}
+		return false, err
+	}
+	return n.tableThere()
+}
+
+// Left names what of ours stands in the kernel and bans without a process that
+// keeps it (Options.Exclusive): that of a daemon that has ended, or that now keeps
+// its bans elsewhere. It changes nothing.
+func Left(ctx context.Context) ([]string, error) {
+	var left []string
+	table, errTable := leftTable()
+	if table {
+		left = append(left, nftablesWords)
+	}
+	rules, errRules := leftRules(ctx)
+	if rules {
+		left = append(left, iptablesWords)
+	}
+	return left, errors.Join(errTable, errRules)
 }

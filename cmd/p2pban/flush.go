@@ -43,11 +43,13 @@ func newFlush(g *global) *cobra.Command {
 	}
 }
 
-// warnOfDaemon says that what was flushed comes back, if a daemon runs.
+// warnOfDaemon says that what was flushed comes back, if a daemon runs that
+// keeps its bans there.
 func warnOfDaemon(c *cobra.Command, g *global) {
 	ctx, cancel := context.WithTimeout(c.Context(), daemonLook)
 	defer cancel()
-	if _, err := g.client().Status(ctx); err == nil {
+	s, err := g.client().Status(ctx)
+	if err == nil && (s.Firewall.Backend == "nftables" || s.Firewall.Backend == "iptables") {
 		say(c.ErrOrStderr(), "a daemon runs and puts its bans back at once: stop it first (`systemctl stop p2pban`), or lift its bans (`p2pban unban --all`)\n")
 	}
 }

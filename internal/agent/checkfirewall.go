@@ -16,9 +16,8 @@ import (
 
 // firewall looks at every place that bans are brought to.
 func (c *checker) firewall(ctx context.Context) {
-	if c.cfg.Firewall.Backend == "print" {
-		c.add(Warning, "firewall", "backend = \"print\" only prints: nobody is kept out", "")
-		return
+	if leavesKernel(c.cfg.Firewall) {
+		c.left(ctx)
 	}
 	doors, err := openDoors(c.cfg, io.Discard)
 	if err != nil {
@@ -36,6 +35,8 @@ func (c *checker) firewall(ctx context.Context) {
 func (c *checker) door(ctx context.Context, d door) {
 	about := "firewall " + d.name
 	switch {
+	case d.name == "print":
+		c.add(Warning, "firewall", "backend = \"print\" only prints: nobody is kept out", "")
 	case d.name == "denyfile":
 		if err := access(filepath.Dir(c.cfg.Firewall.DenyFile)); err != nil {
 			c.add(Trouble, about, fmt.Sprintf("%s can't be written: %v", c.cfg.Firewall.DenyFile, err), "run the check as the daemon's user, or choose another place")
@@ -56,6 +57,16 @@ func (c *checker) door(ctx context.Context, d door) {
 	default:
 		c.owner(ctx, about, d.backend)
 		c.add(OK, about, "it answers", "")
+	}
+}
+
+// left says what stands in a kernel that is to be left alone.
+func (c *checker) left(ctx context.Context) {
+	switch left, err := leftInKernel(ctx); {
+	case err != nil:
+		c.add(Warning, "firewall", "whether another backend has left bans in the kernel can't be seen: "+err.Error(), firewall.Hint(err))
+	case left != "":
+		c.add(Warning, "firewall", leftWhat+" ("+left+")", leftFix)
 	}
 }
 

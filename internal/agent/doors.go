@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 
 	"github.com/p2pban/p2pban/firewall"
 	"github.com/p2pban/p2pban/internal/config"
@@ -78,6 +80,36 @@ func flushOther(ctx context.Context, door string, log *slog.Logger) {
 	}
 	if err != nil {
 		log.Warn("what another backend left can't be removed, and may ban hosts that are let in: stop the daemon, run p2pban flush, start it", "error", err)
+	}
+}
+
+// leavesKernel tells whether no door is the kernel's firewall.
+func leavesKernel(c config.Firewall) bool { return c.Backend == "print" || c.Backend == "none" }
+
+// leftInKernel names what a daemon with another backend has left in a kernel that is
+// to be left alone. Whoever may not see it can't have bans there to look after.
+func leftInKernel(ctx context.Context) (string, error) {
+	left, err := firewall.Left(ctx)
+	if errors.Is(err, firewall.ErrPermission) {
+		err = nil
+	}
+	return strings.Join(left, " and "), err
+}
+
+// What there is to say of it, and to do.
+const (
+	leftWhat = "another backend has left its bans in the kernel: until they end they keep hosts out, and unban does not lift them"
+	leftFix  = "`p2pban flush` removes them"
+)
+
+// warnOfLeft says what of ours stands in a kernel that is to be left alone.
+func warnOfLeft(ctx context.Context, log *slog.Logger) {
+	left, err := leftInKernel(ctx)
+	if left != "" {
+		log.Warn(leftWhat+"; "+leftFix, "left", left)
+	}
+	if err != nil {
+		log.Warn("whether another backend has left bans in the kernel can't be seen", "error", err)
 	}
 }
 
