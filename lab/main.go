@@ -27,8 +27,12 @@ import (
 	"github.com/p2pban/p2pban/lab/world"
 )
 
-const usage = `usage: lab run [flags] | list | write | session [flags]
-and, inside the namespaces: lab attack NAME [flags] | honest [flags] | relay MULTIADDR | kubo IPFS [flags]
+const usage = `usage: lab run [flags]      attack a node in every way, with each ban agent; the report goes to ../docs/lab
+       lab list             say which nodes, attacks and agents there are
+       lab write            write the report again, from its results
+       lab session [flags]  show what an operator sees, as ../docs/lab/session.svg
+-h after run and session shows their flags. Started by these, inside the namespaces:
+       lab attack NAME [flags] | honest [flags] | relay MULTIADDR | kubo IPFS [flags]
 `
 
 func main() {
@@ -37,6 +41,9 @@ func main() {
 		os.Exit(2)
 	}
 	switch os.Args[1] {
+	case "-h", "-help", "--help", "help":
+		fmt.Print(usage)
+		return
 	case "run", "session":
 		os.Exit(enter())
 	}
