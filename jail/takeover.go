@@ -15,8 +15,8 @@ const TakenOver = "taken over from the firewall; by which jail, and why, is lost
 // but are no bans by hand: what is protected or ignored, now or later, is not
 // kept out by them, and they are not bounded, for they were when they were
 // made. Left out is what has ended and what is banned already. Refused is what
-// Ban refuses without Force. The Unbans that now brings come first.
-func (s *Set) TakeOver(now time.Time, bans iter.Seq2[netip.Prefix, time.Time]) (decisions []Decision, refused int) {
+// Ban refuses without Force, as it came. The Unbans that now brings come first.
+func (s *Set) TakeOver(now time.Time, bans iter.Seq2[netip.Prefix, time.Time]) (decisions []Decision, refused []netip.Prefix) {
 	decisions = s.expire(toInstant(now))
 	for p, until := range bans {
 		b := &ban{jail: s.manual, at: s.clock, until: never}
@@ -27,7 +27,7 @@ func (s *Set) TakeOver(now time.Time, bans iter.Seq2[netip.Prefix, time.Time]) (
 			continue
 		}
 		if !p.IsValid() || plain(p).Bits() == 0 || s.refused(plain(p)) != nil {
-			refused++
+			refused = append(refused, p)
 			continue
 		}
 		b.Prefix = plain(p)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -52,12 +54,30 @@ func (e *engine) takeOver(ctx context.Context, doors []door) error {
 			}
 		}
 		e.taken = fmt.Sprintf("%d bans were taken over from %s, for the time they have left", n, d.name)
-		if refused > 0 {
-			e.taken += fmt.Sprintf(", and %d lifted, because they took in what is protected, ignored or special", refused)
+		lifted := named(refused)
+		if lifted != "" {
+			// The kernel does not know which an operator had forced; only he can say so again.
+			e.taken += fmt.Sprintf(", and %d lifted, because they took in what is protected, ignored or special: %s (what you had banned with --force is among them: ban it anew)", len(refused), lifted)
 		}
-		e.log.Warn("bans were taken over from the firewall", "backend", d.name, "bans", n, "lifted", refused)
+		e.log.Warn("bans were taken over from the firewall", "backend", d.name, "bans", n, "lifted", lifted)
 	}
 	return nil
+}
+
+// maxNamed is how many lifted bans are named.
+const maxNamed = 8
+
+// named lists prefixes, maxNamed of them at most, and says how many more there are.
+func named(prefixes []netip.Prefix) string {
+	slices.SortFunc(prefixes, netip.Prefix.Compare)
+	var names []string
+	for _, p := range prefixes[:min(len(prefixes), maxNamed)] {
+		names = append(names, p.String())
+	}
+	if more := len(prefixes) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // ends gives bans as the jails do.

@@ -74,7 +74,7 @@ func TestTakeOver(t *testing.T) {
 					l.wait("an alarm that says so", func() bool {
 						s, err := l.client.Status(t.Context())
 						said := fmt.Sprint(s.Alarms)
-						return err == nil && strings.Contains(said, "3 bans were taken over from "+backend.name) && strings.Contains(said, "2 lifted")
+						return err == nil && strings.Contains(said, "3 bans were taken over from "+backend.name) && strings.Contains(said, "2 lifted, because they took in what is protected, ignored or special: 10.1.2.3/32, 192.0.2.9/32 (")
 					})
 				}
 				l.stop()
