@@ -22,6 +22,7 @@ func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) er
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	defer s.leaveRoom(ctx)
 	moves := s.index.moves(decisions)
 	newest := s.newest + int64(len(decisions))
 	err := s.inTx(ctx, "saving decisions in", func(tx *sql.Tx) error {
@@ -50,6 +51,7 @@ func (s *Store) SaveDecisions(ctx context.Context, decisions []jail.Decision) er
 func (s *Store) SaveInForce(ctx context.Context, bans []jail.Decision) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	defer s.leaveRoom(ctx)
 	ids := make([]int64, len(bans))
 	err := s.inTx(ctx, "saving the bans in force in", func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM bans`); err != nil {

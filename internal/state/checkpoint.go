@@ -103,6 +103,7 @@ func (s *Store) writeSnapshot(ctx context.Context, generation int64, data []byte
 		n := min(len(data), snapshotPart)
 		_, err := s.db.ExecContext(ctx,
 			`INSERT INTO snapshot (generation, part, data) VALUES (?, ?, ?)`, generation, part, data[:n])
+		s.leaveRoom(ctx)
 		if err != nil {
 			return s.classify("saving a checkpoint in", err)
 		}

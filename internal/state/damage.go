@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -106,19 +105,6 @@ func markedAside(path string) (aside string, err error) {
 		return "", fmt.Errorf("state: %w", err)
 	}
 	return filepath.Join(filepath.Dir(path), filepath.Base(strings.TrimSpace(string(b)))), nil
-}
-
-// fullBytes is how little room makes a failure of the disk one of the room: SQLite
-// wants 32 KiB at once for its index of the WAL, and pages by the dozen.
-const fullBytes = 1 << 20
-
-// full tells whether the disk of a directory has no room, for data or for files.
-func full(dir string) bool {
-	var st unix.Statfs_t
-	if unix.Statfs(dir, &st) != nil {
-		return false
-	}
-	return st.Blocks > 0 && st.Bavail*uint64(st.Bsize) < fullBytes || st.Files > 0 && st.Ffree == 0
 }
 
 // setAside renames the database and its companions; the caller holds the lock.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/p2pban/p2pban/jail"
 )
 
 // smallDisk is set for a test that runs again, with a disk of 1 MiB at that path.
@@ -74,5 +76,30 @@ func TestOpenOnAFullDisk(t *testing.T) {
 				os.Remove(path + suffix)
 			}
 		})
+	}
+}
+
+// TestSmallDisk saves much, of which little is to be kept, on a disk that is smaller
+// than what SQLite would keep beside it.
+func TestSmallDisk(t *testing.T) {
+	dir, again := onSmallDisk(t)
+	if !again {
+		return
+	}
+	path := filepath.Join(dir, "state.db")
+	s := open(t, path)
+	c := Checkpoint{Clock: epoch, Cursors: map[string]string{"kubo": "s=1"}, Snapshot: make([]byte, 50<<10)}
+	for n := range 300 {
+		if err := s.SaveDecisions(t.Context(), []jail.Decision{ban(n % 10)}); err != nil {
+			t.Fatalf("save %d: %v", n, err)
+		}
+		if n%3 == 0 {
+			if err := s.Checkpoint(t.Context(), c); err != nil {
+				t.Fatalf("checkpoint %d: %v", n, err)
+			}
+		}
+	}
+	if n := len(loadAll(t, s).Bans); n != 10 {
+		t.Errorf("%d bans in force, want 10", n)
 	}
 }

@@ -191,9 +191,7 @@ func connect(path string, options url.Values) (*Store, error) {
 	options["_pragma"] = []string{
 		"trusted_schema(OFF)",
 		"cell_size_check(ON)",
-		// A flood of bans writes the same pages again and again: with room for them
-		// in memory and in the WAL (64 MiB) a decision takes a sixth less.
-		"cache_size(-16384)", "wal_autocheckpoint(16000)",
+		"cache_size(-16384)", fmt.Sprintf("wal_autocheckpoint(%d)", walPages), // see leaveRoom
 		"journal_size_limit(16777216)", // the WAL grows with the largest snapshot; give that back
 	}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}
