@@ -143,7 +143,7 @@ type capture struct {
 // and one of each kind of address that names nobody.
 func captures() []capture {
 	direct := []string{attacker4, "2001:db8::66"}
-	directReasons := []Reject{NoRule, Relayed, Private, NoIP}
+	directReasons := []Reject{NoRule, Relayed, Private, NoIP, Unproven}
 	forgedWhole := []string{framed}
 	upgrade := []string{"go-libp2p/upgrade"}
 	js := []string{"js-libp2p/threshold", "js-libp2p/denied", "js-libp2p/encryption"}

@@ -95,8 +95,8 @@ const (
 	Malformed
 	// Untrusted: the rule can't be believed on a stream like this one.
 	Untrusted
-	// Unproven: the line speaks of a peer before any handshake, and of a
-	// transport over UDP, where a stranger can write anybody's address as his.
+	// Unproven: over UDP a stranger can write anybody's address as his, and the
+	// line speaks of a peer before any handshake, or of WebRTC.
 	Unproven
 )
 

@@ -54,8 +54,8 @@ func (p *Parser) accuse(r *Rule, pat *pattern, l *Line, res *Result) {
 	if why == Accepted {
 		host, why, detail = p.hostIn(addr, pat, rec)
 	}
-	if why == Accepted && r.BeforeHandshake && !overTCP(addr) {
-		why, detail = Unproven, "the peer completed no handshake, and not over TCP: a stranger may have written anybody's address as his"
+	if why == Accepted {
+		why, detail = r.proven(addr, rec)
 	}
 	if why == Accepted {
 		weight, why, detail = r.weigh(rec)
@@ -129,6 +129,17 @@ func (p *Parser) hostIn(addr string, pat *pattern, rec *Record) (netip.Addr, Rej
 		why, detail = pat.confirmed(rec, host)
 	}
 	return host, why, detail
+}
+
+// proven tells whether the address, by the time of the record, must be the peer's own.
+func (r *Rule) proven(addr string, rec *Record) (Reject, string) {
+	if r.BeforeHandshake && !overTCP(addr) {
+		return Unproven, "the peer completed no handshake, and not over TCP: a stranger may have written anybody's address as his"
+	}
+	if _, failed := rec.Get("handshake_failure"); !ProvenWay(addr, rec.Tag != "" && failed) {
+		return Unproven, "over UDP only QUIC proves an address: WebRTC's is that of the first packet, on which a stranger can write anybody's"
+	}
+	return Accepted, ""
 }
 
 // confirmed tells whether the record's second mention of the host agrees.

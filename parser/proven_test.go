@@ -79,3 +79,51 @@ before-handshake = true
 		}
 	}
 }
+
+// TestWebRTCAccusesNobody: the address that go-libp2p logs of a WebRTC peer is
+// that of the first STUN packet, and the connection is of whoever sends the others.
+// A line is read as a whole and, once its like was seen, by its shape.
+func TestWebRTCAccusesNobody(t *testing.T) {
+	const (
+		head        = "time=2026-01-02T10:00:00.000Z level=INFO source=x.go:1 msg="
+		peer        = " peer=12D3KooWSkDLa9E892cyU4PoKkQ3pi8QGVXRTsY7daYYUDmLKGY4 addr=/ip4/198.51.100.7"
+		established = " sample_rate=100 connection_status=established dir=inbound"
+		failed      = ` sample_rate=100 handshake_failure=noise err="error reading handshake message: EOF"`
+	)
+	for _, c := range []struct {
+		before, after string
+		accuses       map[string]bool // by what stands between
+	}{
+		{head + "CANONICAL_PEER_STATUS" + peer, established, map[string]bool{
+			"/tcp/4001": true, "/udp/4001/quic-v1": true, "/udp/4001/quic": true, "/udp/4001/quic-v1/webtransport": true,
+			"/udp/4001": false, "/udp/0": false, "/udp/4001/webrtc-direct": false, "/udp/4001/utp": false,
+			"/udp/4001/webrtc-direct/certhash/uEiAkH5a4DPGKUuOBjYw0CgwjvcJCJMD2K_1aluKR_tpevQ": false,
+		}},
+		// WebTransport's noise handshake stands so, inside of a QUIC connection.
+		{head + "CANONICAL_PEER_STATUS" + strings.Replace(peer, "12D3KooWSkDLa9E892cyU4PoKkQ3pi8QGVXRTsY7daYYUDmLKGY4", `""`, 1), failed, map[string]bool{
+			"/tcp/4001": true, "/udp/4001": true, "/udp/4001/webrtc-direct": false,
+		}},
+		{strings.Replace(head, "INFO", "WARN", 1) + "CANONICAL_MISBEHAVING_PEER" + peer, " component=x err=x msg=x", map[string]bool{
+			"/tcp/4001": true, "/udp/4001/quic-v1": true, "/udp/4001": false,
+		}},
+		{"2026-11-20T11:06:18.612Z libp2p:connection-manager connection from /ip4/198.51.100.7", " refused - inboundConnectionThreshold exceeded by host 198.51.100.7", map[string]bool{
+			"/tcp/4001": true, "/udp/4001/quic-v1": true, "/udp/4001/webrtc-direct": false,
+		}},
+	} {
+		s := NewScanner(newParser(t, Options{}))
+		for range 3 { // in any order, and each after all others
+			for way, accuses := range c.accuses {
+				want := Unproven
+				if accuses {
+					want = Accepted
+				}
+				line, res := Line{Text: c.before + way + c.after}, Result{}
+				s.Parse(line, &res)
+				if res.Reject != want {
+					t.Errorf("%v (%s), want %v\n%s", res.Reject, res.Detail, want, line.Text)
+				}
+				sameReading(t, s, line)
+			}
+		}
+	}
+}

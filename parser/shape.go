@@ -114,6 +114,8 @@ func (k *shapes) quick(p *Parser, text string, ev *Event) (Reject, bool) {
 			return t.reject, true
 		case why != Accepted:
 			return why, true
+		case !addr.transport.proven(t.status.Failed):
+			return 0, false
 		}
 		// One by one: a whole Event would be made elsewhere first, and copied.
 		ev.Time, ev.Rule, ev.Host = time.Unix(sec, nanos).UTC(), t.rule, addr.host

@@ -22,6 +22,8 @@ const (
 	firstUDP = 6
 	udpQUIC  = 7
 	quicV1   = 8
+
+	webRTCDirect = 10
 )
 
 // String is the name, "tcp" or "udp/quic-v1".
@@ -32,6 +34,30 @@ func (t Transport) String() string { return Transports[t] }
 func overTCP(ma string) bool {
 	parts := strings.SplitN(ma, "/", 5) // "", ip4, address, tcp, the rest
 	return len(parts) == 5 && parts[3] == "tcp"
+}
+
+// ProvenWay tells whether a peer who came by this multiaddr has shown that the
+// address is his; failed says that a canonical record tells of a failed handshake. Over UDP only QUIC makes him. WebRTC's libraries name the address on the
+// first STUN packet, and connect with whoever goes on with the packet's
+// credentials: one who forges the sender of the first and no other is connected,
+// and logged with the forged address (seen with go-libp2p v0.51). go-libp2p
+// prints such an address bare, /udp/4001; that of a failed handshake, so printed,
+// is WebTransport's, which is QUIC.
+// It does not validate ma.
+func ProvenWay(ma string, failed bool) bool {
+	return !strings.Contains(ma, "/udp/") || strings.Contains(ma, "/quic") ||
+		failed && !strings.Contains(ma, "/webrtc")
+}
+
+// proven is ProvenWay for a transport that TransportOf knows.
+func (t Transport) proven(failed bool) bool {
+	switch t {
+	case 0, OtherTransport, webRTCDirect:
+		return false
+	case firstUDP:
+		return failed
+	}
+	return true
 }
 
 // TransportOf takes the source port and the transport from a multiaddr whose

@@ -20,6 +20,9 @@ func (r *record) accuses() (netip.Addr, string) {
 		return netip.Addr{}, parser.Outbound.String()
 	}
 	host, why := parser.ParseHost(addr.value)
+	if _, failed := r.get("handshake_failure"); why == parser.Accepted && !parser.ProvenWay(addr.value, failed) {
+		why = parser.Unproven
+	}
 	if why != parser.Accepted {
 		return netip.Addr{}, why.String()
 	}
