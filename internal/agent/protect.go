@@ -23,6 +23,9 @@ const (
 	// protectShare is the share of the time, one in so many, that looking may
 	// take where routes change all the time; a rest is protectEvery at most.
 	protectShare = 20
+	// maxKept bounds what a list grows to while its finder fails and what it still
+	// gives changes: addresses found now come first, then those known before.
+	maxKept = 1000
 )
 
 // protected lists the addresses whose ban would cut this machine or its
@@ -46,19 +49,36 @@ func findProtected(finders map[string]func() ([]netip.Addr, error), known protec
 	for name, find := range finders {
 		lists[name] = []netip.Prefix{}
 		addrs, err := find()
-		if err != nil {
-			log.Warn("can't find all addresses to protect; what was known stays", "list", name, "error", err)
-			lists[name] = slices.Clone(known[name])
-		}
 		for _, a := range addrs {
 			a = a.Unmap().WithZone("")
 			if p := netip.PrefixFrom(a, a.BitLen()); a.IsValid() && !slices.Contains(lists[name], p) {
 				lists[name] = append(lists[name], p)
 			}
 		}
+		if err != nil {
+			var forgotten int
+			lists[name], forgotten = keepKnown(lists[name], known[name])
+			log.Warn("can't find all addresses to protect; what was known stays", "list", name, "error", err, "known", len(known[name]), "forgotten", forgotten)
+		}
 		slices.SortFunc(lists[name], netip.Prefix.Compare)
 	}
 	return lists
+}
+
+// keepKnown adds what was known to what was found, as far as there is room, and
+// says for how many there is none.
+func keepKnown(found, known []netip.Prefix) (list []netip.Prefix, forgotten int) {
+	room := max(maxKept, len(known)) // what was found in one look is no growth
+	for _, p := range known {
+		switch {
+		case slices.Contains(found, p):
+		case len(found) < room:
+			found = append(found, p)
+		default:
+			forgotten++
+		}
+	}
+	return found, forgotten
 }
 
 func ownAddresses() ([]netip.Addr, error) {

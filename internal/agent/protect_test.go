@@ -42,6 +42,38 @@ func TestProtectedStaysKnownOnError(t *testing.T) {
 	}
 }
 
+// A finder that fails for days, while what it still gives changes with each look,
+// must not make the list grow for ever; what is there now is never left out.
+func TestProtectedIsBoundedWhileItFails(t *testing.T) {
+	look := 0
+	found := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}) }
+	finders := map[string]func() ([]netip.Addr, error){"gateways": func() ([]netip.Addr, error) {
+		look++
+		return []netip.Addr{found(look)}, errors.New("too many open files")
+	}}
+	var told strings.Builder
+	log := slog.New(slog.NewTextHandler(&told, nil))
+	known := protected{}
+	for range 2 * maxKept {
+		known = findProtected(finders, known, log)
+		if list := known["gateways"]; len(list) > maxKept || !slices.Contains(list, netip.PrefixFrom(found(look), 32)) {
+			t.Fatalf("look %d: %d addresses, want at most %d, with %v among them", look, len(list), maxKept, found(look))
+		}
+	}
+	if len(known["gateways"]) != maxKept || !strings.Contains(told.String(), "forgotten=1") {
+		t.Errorf("%d addresses, want %d, and the log to say that one was forgotten", len(known["gateways"]), maxKept)
+	}
+	// More than that, found in one look without an error, all stay when one fails.
+	many := protected{}
+	for i := range 3 * maxKept {
+		many["gateways"] = append(many["gateways"], netip.PrefixFrom(found(5000+i), 32))
+	}
+	finders["gateways"] = func() ([]netip.Addr, error) { return nil, errors.New("too many open files") }
+	if got := findProtected(finders, many, log)["gateways"]; !slices.Equal(got, many["gateways"]) {
+		t.Errorf("%d addresses stay of %d", len(got), 3*maxKept)
+	}
+}
+
 // TestGateways finds them in every kind of route, each once.
 func TestGateways(t *testing.T) {
 	for _, args := range []string{
