@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/internal/state"
@@ -342,6 +344,9 @@ func errIsMissing(path string) bool {
 	_, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist)
 }
+
+// access gives what keeps this process from making files in dir, nil if nothing does.
+func access(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
 
 func (c *checker) daemon(ctx context.Context) {
 	s, err := control.NewClient(c.cfg.Daemon.Socket).Status(ctx)

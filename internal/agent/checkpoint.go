@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -110,4 +111,23 @@ func (e *engine) saveCheckpoints(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// noteCheckpoint keeps how the last checkpoint went.
+func (e *engine) noteCheckpoint(err error, took time.Duration) {
+	what := ""
+	if err == nil {
+		e.saves.checkpoint, e.saves.checkpointTook = e.now(), took
+	} else {
+		what = fmt.Sprintf("how far the logs are judged can't be saved: %v; a restart reads them again from %s", err, e.lastCheckpoint())
+	}
+	e.alarms.set(e.now(), "state", "checkpoint", what, e.makeRoom(err))
+}
+
+// lastCheckpoint says when the last one was complete.
+func (e *engine) lastCheckpoint() string {
+	if e.saves.checkpoint.IsZero() {
+		return "where this start began"
+	}
+	return "where they were at " + e.saves.checkpoint.Format(time.TimeOnly)
 }

@@ -41,16 +41,3 @@ func (l *lateness) what(name string, findtime time.Duration) string {
 	return fmt.Sprintf("jail %s can't count %d of the last %d events: their times are more than its findtime (%s) ago",
 		name, l.share.late, l.share.total, findtime)
 }
-
-// behind tells whether a source has much to read yet, and is reading. Then the
-// lines alone move the clock, as at the start: moved by the wall's, the windows
-// would be over before the lines that belong in them are read, and a flood that
-// is read late would be judged of nothing.
-func (e *engine) behind(now time.Time) bool {
-	for _, s := range e.sources {
-		if now.Sub(s.lastLine) < quietAfter && s.stats().Lag >= lagBytes {
-			return true
-		}
-	}
-	return false
-}

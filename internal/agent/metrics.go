@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"time"
 
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
@@ -86,30 +85,4 @@ func (s *source) metrics() metrics.Source {
 		out.Rules = append(out.Rules, metrics.Rule{Name: name, Events: n.events, Failures: n.failures})
 	}
 	return out
-}
-
-// saves is how saving goes; the engine's goroutine owns it.
-type saves struct {
-	took           metrics.Durations // of saving decisions
-	checkpoint     time.Time         // when the last one was complete
-	checkpointTook time.Duration
-}
-
-// noteCheckpoint keeps how the last checkpoint went.
-func (e *engine) noteCheckpoint(err error, took time.Duration) {
-	what := ""
-	if err == nil {
-		e.saves.checkpoint, e.saves.checkpointTook = e.now(), took
-	} else {
-		what = fmt.Sprintf("how far the logs are judged can't be saved: %v; a restart reads them again from %s", err, e.lastCheckpoint())
-	}
-	e.alarms.set(e.now(), "state", "checkpoint", what, e.makeRoom(err))
-}
-
-// lastCheckpoint says when the last one was complete.
-func (e *engine) lastCheckpoint() string {
-	if e.saves.checkpoint.IsZero() {
-		return "where this start began"
-	}
-	return "where they were at " + e.saves.checkpoint.Format(time.TimeOnly)
 }

@@ -3,9 +3,11 @@ package agent
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/p2pban/p2pban/internal/metrics"
 	"github.com/p2pban/p2pban/jail"
 )
 
@@ -56,6 +58,13 @@ type saveResult struct {
 	parked, whole bool
 	err           error
 	took          time.Duration
+}
+
+// saves is how saving goes; the engine's goroutine owns it.
+type saves struct {
+	took           metrics.Durations // of saving decisions
+	checkpoint     time.Time         // when the last one was complete
+	checkpointTook time.Duration
 }
 
 // saveDecisions saves decisions beside the engine, which would keep lines and
@@ -155,6 +164,26 @@ func (e *engine) noteSaved(r saveResult) {
 	}
 	e.noteSave(r.err)
 	e.passCheckpoint()
+}
+
+// noteSave raises or clears the alarm about decisions that are not in the state
+// file.
+func (e *engine) noteSave(err error) {
+	e.refused = err
+	what := ""
+	switch missing := len(e.unsaved) + e.forgone; {
+	case err != nil:
+		what = fmt.Sprintf("what was decided can't be saved: %v; %d decisions are enforced but would be lost at a restart", err, missing)
+	case missing > 0:
+		what = fmt.Sprintf("%d decisions are missing from %s, which refused them; every ban in force is about to be saved again", missing, e.store.Path())
+	}
+	e.alarms.set(e.now(), "state", "", what, e.makeRoom(err))
+}
+
+// makeRoom is what to do about a state file that refuses with err what it is to
+// hold.
+func (e *engine) makeRoom(err error) string {
+	return stateCure(err, e.store.Path()) + "; saving is tried again by itself"
 }
 
 // flush waits until everything that is pending is saved, or refused, and told.

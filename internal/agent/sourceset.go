@@ -90,3 +90,16 @@ func (e *engine) sourcesCaughtUp(now time.Time) bool {
 	}
 	return len(e.batches) == 0
 }
+
+// behind tells whether a source has much to read yet, and is reading. Then the
+// lines alone move the clock, as at the start: moved by the wall's, the windows
+// would be over before the lines that belong in them are read, and a flood that
+// is read late would be judged of nothing.
+func (e *engine) behind(now time.Time) bool {
+	for _, s := range e.sources {
+		if now.Sub(s.lastLine) < quietAfter && s.stats().Lag >= lagBytes {
+			return true
+		}
+	}
+	return false
+}

@@ -26,26 +26,6 @@ const (
 	lossAlarm = 24 * time.Hour
 )
 
-// noteSave raises or clears the alarm about decisions that are not in the state
-// file.
-func (e *engine) noteSave(err error) {
-	e.refused = err
-	what := ""
-	switch missing := len(e.unsaved) + e.forgone; {
-	case err != nil:
-		what = fmt.Sprintf("what was decided can't be saved: %v; %d decisions are enforced but would be lost at a restart", err, missing)
-	case missing > 0:
-		what = fmt.Sprintf("%d decisions are missing from %s, which refused them; every ban in force is about to be saved again", missing, e.store.Path())
-	}
-	e.alarms.set(e.now(), "state", "", what, e.makeRoom(err))
-}
-
-// makeRoom is what to do about a state file that refuses with err what it is to
-// hold.
-func (e *engine) makeRoom(err error) string {
-	return stateCure(err, e.store.Path()) + "; saving is tried again by itself"
-}
-
 // noteAside keeps an alarm standing until the operator has taken the damaged
 // state file away.
 func (e *engine) noteAside(now time.Time) {
