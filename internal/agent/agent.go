@@ -140,19 +140,8 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 	if err := store.SaveDecisions(ctx, changed); err != nil {
 		return nil, stateHelp(err, store.Path())
 	}
-	b := newBus()
-	e := &engine{
-		log: o.Log, now: time.Now, started: time.Now(), version: o.Version, config: cfg.Path, aside: aside,
-		jails: jails, store: store, bus: b,
-		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
-		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()), looks: make(chan func()),
-		toSave: make(chan saveJob), saved: make(chan saveResult), saveTimer: time.NewTimer(saveAfter),
-		checkpoints: make(chan state.Checkpoint, 1), cursors: saved.Checkpoint.Cursors, holes: savedHoles(saved.Checkpoint.Holes),
-		watched: map[string]watched{}, leaks: make(chan leak, 1), notify: newNotifier(o.Log),
-	}
-	if e.cursors == nil {
-		e.cursors = map[string]string{}
-	}
+	e := bareEngine(o, jails, store, saved.Checkpoint)
+	e.aside = aside
 	doors, err := openDoors(cfg, o.Out)
 	if err != nil {
 		return nil, err
@@ -185,6 +174,25 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 		return nil, err
 	}
 	return &agent{engine: e, protected: protected, desk: &desk{engine: e, load: o.Load, running: cfg}, log: o.Log, reload: o.Reload}, nil
+}
+
+// bareEngine makes an engine that has no enforcers and no sources yet and that goes
+// on where the checkpoint was taken.
+func bareEngine(o Options, jails *jail.Set, store *state.Store, c state.Checkpoint) *engine {
+	b := newBus()
+	e := &engine{
+		log: o.Log, now: time.Now, started: time.Now(), version: o.Version, config: o.Config.Path,
+		jails: jails, store: store, bus: b,
+		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
+		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()), looks: make(chan func()),
+		toSave: make(chan saveJob), saved: make(chan saveResult), saveTimer: time.NewTimer(saveAfter),
+		checkpoints: make(chan state.Checkpoint, 1), cursors: c.Cursors, holes: savedHoles(c.Holes),
+		watched: map[string]watched{}, leaks: make(chan leak, 1), notify: newNotifier(o.Log),
+	}
+	if e.cursors == nil {
+		e.cursors = map[string]string{}
+	}
+	return e
 }
 
 // run starts every task and waits for the end of all.

@@ -31,11 +31,11 @@ type wish struct {
 	fresh bool // nothing of it stands yet
 }
 
-// Enforcer brings bans to one backend. The engine leaves wishes and never
+// enforcer brings bans to one backend. The engine leaves wishes and never
 // waits; a flood of them collapses to the latest per prefix. After a failure,
 // or when somebody disturbed the firewall, it starts over from every ban in
 // force, because the daemon's state is the truth and the kernel only a copy.
-type Enforcer struct {
+type enforcer struct {
 	backend firewall.Backend
 	name    string
 	log     *slog.Logger
@@ -56,8 +56,8 @@ type Enforcer struct {
 	advice string // guarded by mu: what to do about status.Error
 }
 
-func newEnforcer(name string, b firewall.Backend, log *slog.Logger, inForce func(context.Context) ([]firewall.Ban, error)) *Enforcer {
-	return &Enforcer{
+func newEnforcer(name string, b firewall.Backend, log *slog.Logger, inForce func(context.Context) ([]firewall.Ban, error)) *enforcer {
+	return &enforcer{
 		backend: b, name: name, log: log, now: time.Now, inForce: inForce,
 		wake: make(chan struct{}, 1), wishes: map[netip.Prefix]wish{}, repair: true,
 		status: control.FirewallStatus{Backend: name},
@@ -65,7 +65,7 @@ func newEnforcer(name string, b firewall.Backend, log *slog.Logger, inForce func
 }
 
 // Want leaves wishes. It never blocks.
-func (e *Enforcer) Want(wishes map[netip.Prefix]wish) {
+func (e *enforcer) Want(wishes map[netip.Prefix]wish) {
 	e.mu.Lock()
 	for p, w := range wishes {
 		if _, waiting := e.wishes[p]; waiting {
@@ -78,7 +78,7 @@ func (e *Enforcer) Want(wishes map[netip.Prefix]wish) {
 }
 
 // Repair makes the enforcer start over, because of why.
-func (e *Enforcer) Repair(why string) {
+func (e *enforcer) Repair(why string) {
 	e.log.Warn("the firewall was disturbed, repairing it", "backend", e.name, "cause", why)
 	e.mu.Lock()
 	now := e.now()
@@ -91,7 +91,7 @@ func (e *Enforcer) Repair(why string) {
 
 // realign makes the enforcer start over because the machine's clock was set, and
 // the kernel lets bans end by another one. Nobody has done anything to the firewall.
-func (e *Enforcer) realign(why string) {
+func (e *enforcer) realign(why string) {
 	e.log.Info("the machine's clock was set; the bans are brought to the firewall with their ends anew", "backend", e.name, "seen", why)
 	e.mu.Lock()
 	e.repair = true
@@ -99,7 +99,7 @@ func (e *Enforcer) realign(why string) {
 	e.signal()
 }
 
-func (e *Enforcer) signal() {
+func (e *enforcer) signal() {
 	select {
 	case e.wake <- struct{}{}:
 	default:
@@ -107,14 +107,14 @@ func (e *Enforcer) signal() {
 }
 
 // forget drops the wishes; the engine calls it while it lists the bans in force.
-func (e *Enforcer) forget() {
+func (e *enforcer) forget() {
 	e.mu.Lock()
 	clear(e.wishes)
 	e.mu.Unlock()
 }
 
 // Status says how the backend is.
-func (e *Enforcer) Status() control.FirewallStatus {
+func (e *enforcer) Status() control.FirewallStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.status
@@ -123,7 +123,7 @@ func (e *Enforcer) Status() control.FirewallStatus {
 }
 
 // Run brings wishes to the backend until ctx ends. Bans stay when it returns.
-func (e *Enforcer) Run(ctx context.Context) error {
+func (e *enforcer) Run(ctx context.Context) error {
 	defer e.backend.Close()
 	backoff := firstBackoff
 	for {
@@ -147,7 +147,7 @@ func (e *Enforcer) Run(ctx context.Context) error {
 }
 
 // step does one piece of work, if there is any.
-func (e *Enforcer) step(ctx context.Context) (did bool, err error) {
+func (e *enforcer) step(ctx context.Context) (did bool, err error) {
 	e.mu.Lock()
 	repair := e.repair
 	e.repair = false
@@ -176,7 +176,7 @@ func (e *Enforcer) step(ctx context.Context) (did bool, err error) {
 }
 
 // await waits until there is something to do.
-func (e *Enforcer) await(ctx context.Context) {
+func (e *enforcer) await(ctx context.Context) {
 	var due <-chan time.Time
 	if len(e.unproven) > 0 {
 		due = time.After(proveEvery - e.now().Sub(e.proved))
@@ -197,7 +197,7 @@ const (
 )
 
 // note keeps a sample of what the change set, for prove.
-func (e *Enforcer) note(c firewall.Change) {
+func (e *enforcer) note(c firewall.Change) {
 	if len(c.Set) > 0 {
 		e.unproven = c.Set[:min(len(c.Set), sampleSize)]
 		return
@@ -207,7 +207,7 @@ func (e *Enforcer) note(c firewall.Change) {
 
 // prove reads back our rules and a sample of what was set last, where the
 // backend can: the kernel's word is not taken for it.
-func (e *Enforcer) prove(ctx context.Context) (did bool, err error) {
+func (e *enforcer) prove(ctx context.Context) (did bool, err error) {
 	now := e.now()
 	if len(e.unproven) == 0 || now.Sub(e.proved) < proveEvery {
 		return false, nil
@@ -223,7 +223,7 @@ func (e *Enforcer) prove(ctx context.Context) (did bool, err error) {
 
 // Guard repairs what others do to our objects, until ctx ends; a backend that
 // can't watch is left alone.
-func (e *Enforcer) Guard(ctx context.Context) error {
+func (e *enforcer) Guard(ctx context.Context) error {
 	w, ok := e.backend.(firewall.Watcher)
 	if !ok {
 		return nil
@@ -244,7 +244,7 @@ func (e *Enforcer) Guard(ctx context.Context) error {
 }
 
 // take turns wishes, maxChange of them at most, into one change.
-func (e *Enforcer) take() firewall.Change {
+func (e *enforcer) take() firewall.Change {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var c firewall.Change
@@ -267,7 +267,7 @@ func (e *Enforcer) take() firewall.Change {
 // socketKiller is a backend that can destroy the sockets of banned hosts.
 type socketKiller interface{ Sockets() firewall.SocketStats }
 
-func (e *Enforcer) applied(n int) {
+func (e *enforcer) applied(n int) {
 	var sockets firewall.SocketStats
 	if k, ok := e.backend.(socketKiller); ok {
 		sockets = k.Sockets() // here and not in Status, which must not wait for the backend
@@ -289,7 +289,7 @@ func (e *Enforcer) applied(n int) {
 
 // failed notes an error; what the kernel holds is unknown now, so the next
 // step starts over.
-func (e *Enforcer) failed(err error) {
+func (e *enforcer) failed(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.status.Error != err.Error() {
@@ -313,7 +313,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // first does the first Init, before the daemon says that it works: a right
 // that is missing is better told to the operator who starts it than to his log.
-func (e *Enforcer) first(ctx context.Context, bans []firewall.Ban) error {
+func (e *enforcer) first(ctx context.Context, bans []firewall.Ban) error {
 	err := e.backend.Init(ctx, bans)
 	switch {
 	case err == nil:
@@ -328,7 +328,7 @@ func (e *Enforcer) first(ctx context.Context, bans []firewall.Ban) error {
 }
 
 // hint says what to do about the last error.
-func (e *Enforcer) hint() string {
+func (e *enforcer) hint() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.advice

@@ -74,7 +74,7 @@ func (d *brokenDoor) Close() error {
 type truth struct {
 	mu   sync.Mutex
 	bans map[netip.Prefix]time.Time
-	e    *Enforcer
+	e    *enforcer
 }
 
 func (tr *truth) inForce(context.Context) ([]firewall.Ban, error) {

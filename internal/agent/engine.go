@@ -48,7 +48,7 @@ type engine struct {
 	taken     string
 	jails     *jail.Set
 	store     *state.Store
-	enforcers []*Enforcer
+	enforcers []*enforcer
 	bus       *bus
 	sources   []*source
 	alarms    alarms
@@ -315,7 +315,7 @@ func optional(t time.Time) *time.Time {
 
 // inForce lists every ban for an enforcer, which starts over from it: its
 // wishes up to now are in the list, so they are dropped.
-func (e *engine) inForce(ctx context.Context, f *Enforcer) ([]firewall.Ban, error) {
+func (e *engine) inForce(ctx context.Context, f *enforcer) ([]firewall.Ban, error) {
 	var bans []firewall.Ban
 	err := e.ask(ctx, func() {
 		f.forget()

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/p2pban/p2pban/internal/control"
+	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
 )
@@ -28,13 +28,8 @@ func newEngine(t *testing.T) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{
-		log: slog.New(slog.DiscardHandler), now: time.Now, jails: jails, store: store, bus: newBus(), holes: map[string]holes{},
-		toSave: make(chan saveJob), saved: make(chan saveResult), checkpoints: make(chan state.Checkpoint, 1),
-		saveTimer: time.NewTimer(saveAfter),
-	}
-	e.enforcers = []*Enforcer{newEnforcer("none", nil, e.log, nil)}
-	e.alarms = alarms{log: e.log, publish: e.bus.publish, active: map[string]control.Alarm{}}
+	e := bareEngine(Options{Config: &config.Config{}, Log: slog.New(slog.DiscardHandler)}, jails, store, state.Checkpoint{})
+	e.enforcers = []*enforcer{newEnforcer("none", nil, e.log, nil)}
 	go e.saveDecisions(t.Context())
 	t.Cleanup(func() { close(e.toSave) })
 	return e

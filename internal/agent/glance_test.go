@@ -48,7 +48,7 @@ func TestStatusOfABusyEngine(t *testing.T) {
 					t.Fatal(err)
 				}
 				e := &engine{now: time.Now, jails: jails, requests: make(chan func()), looks: make(chan func())}
-				e.enforcers = []*Enforcer{newEnforcer("none", nil, slog.New(slog.DiscardHandler), nil)}
+				e.enforcers = []*enforcer{newEnforcer("none", nil, slog.New(slog.DiscardHandler), nil)}
 				c.before(t, e)
 				asked := time.Now()
 				time.AfterFunc(busy, func() { (<-e.looks)() })
