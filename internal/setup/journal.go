@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os/exec"
 	"slices"
@@ -75,22 +76,7 @@ func (l *looker) entries(ctx context.Context, f Found, match ...string) {
 		return
 	}
 	e := l.eye(time.Time{})
-	var last string
-	users := map[string]bool{}
-	for b, err := range sources.Read(f.Name, out) {
-		if err != nil {
-			l.unseen(f.Name, err.Error())
-		}
-		for _, line := range b.Lines {
-			e.read(line)
-			if f.Kind == KindUserUnit {
-				users[userOf(line.Text)] = true
-			}
-		}
-		if n := len(b.Lines); n > 0 {
-			last = strings.Clone(b.Lines[n-1].Text)
-		}
-	}
+	last, users := l.readEntries(f, out, e)
 	err = cmd.Wait()
 	switch {
 	case ctx.Err() != nil:
@@ -106,9 +92,31 @@ func (l *looker) entries(ctx context.Context, f Found, match ...string) {
 		f.Program = programOf(f.Name, entry.Comm)
 	}
 	if f.Kind == KindUserUnit {
-		f.ofUsers(slices.Sorted(maps.Keys(users)))
+		f.ofUsers(users)
 	}
 	l.add(f, e)
+}
+
+// readEntries gives e every line that journalctl wrote of f. last is the last entry
+// as it was written, "" if there was none; users are the numbers of those who wrote
+// the entries of a user unit, in order, "" among them if an entry does not say.
+func (l *looker) readEntries(f Found, out io.Reader, e *eye) (last string, users []string) {
+	seen := map[string]bool{}
+	for b, err := range sources.Read(f.Name, out) {
+		if err != nil {
+			l.unseen(f.Name, err.Error())
+		}
+		for _, line := range b.Lines {
+			e.read(line)
+			if f.Kind == KindUserUnit {
+				seen[userOf(line.Text)] = true
+			}
+		}
+		if n := len(b.Lines); n > 0 {
+			last = strings.Clone(b.Lines[n-1].Text)
+		}
+	}
+	return last, slices.Sorted(maps.Keys(seen))
 }
 
 // userOf is the number of the user who wrote an entry, "" if it does not say.
