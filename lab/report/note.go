@@ -17,9 +17,9 @@ func note(r *trial.Result) string {
 	head := "**" + r.Trial.Attack + ".** "
 	switch {
 	case r.Shared:
-		return head + fmt.Sprintf("The attacker and an honest peer share the NAT's address, and with it the ban: of the visits "+
-			"of that peer during the attack %d of %d succeeded. The log has nothing by which to tell them apart, for who "+
-			"attacks has a new peer id each time, and so has a new peer. Known NATs belong into `ignoreip`.", r.Home.Served, r.Home.Tried)
+		return head + fmt.Sprintf("The attacker and an honest peer share the NAT's address, and therefore the ban. Of that "+
+			"peer's visits during the attack %d of %d succeeded. Nothing in the log tells the two apart, for the attacker "+
+			"comes with a new peer id each time, as every new peer does. List known NATs in `ignoreip`.", r.Home.Served, r.Home.Tried)
 	case r.BanAfter >= 0 && len(r.Innocents) == 0:
 		return ""
 	case r.Account != nil:
@@ -31,34 +31,34 @@ func note(r *trial.Result) string {
 // why says why p2pban banned nobody, with what it counted.
 func why(r *trial.Result) string {
 	st := r.Account
-	counted := fmt.Sprintf("Of the lines read (%d) p2pban took %d for events, and refused %s.", st.Lines, st.Events, refused(st.Rejected))
+	counted := fmt.Sprintf("Of the lines read (%d) p2pban took %d for events and refused %s.", st.Lines, st.Events, refused(st.Rejected))
 	for _, kind := range sorted(st.Alarms) {
 		counted += fmt.Sprintf(" It raised the alarm `%s`: %s.", kind, strings.TrimSuffix(st.Alarms[kind], "."))
 	}
 	switch {
 	case len(r.Innocents) > 0:
-		return "**Here p2pban was deceived**, and banned whom the attacker named. " + counted
+		return "**Here p2pban was deceived** and banned whom the attacker named. " + counted
 	case r.Trial.Attack == "relayed":
-		return "No ban, and none is right: the log has only the relay's address, and through the same relay come others. " +
-			counted + " A relay can limit its clients, and a node the circuits it takes."
+		return "No ban, and that is right: the log has only the relay's address, and others come through the same relay. " +
+			counted + " A relay can limit its clients, and a node can limit the circuits that it accepts."
 	case st.Alarms["forgeable"] != "":
-		return "No ban: at this level of logging any peer can write whole lines into the log, and p2pban believes nothing on such a stream. " + counted
+		return "No ban: at this log level any peer can write whole lines into the log, and p2pban believes nothing on such a stream. " + counted
 	case st.Rejected["cut"] > 0 && st.Events == 0:
-		return "No ban: every line is so long that journald cuts it, and of a cut line p2pban believes neither half. " + counted +
-			" Nobody is accused wrongly, but nobody rightly either."
+		return "No ban: every line is so long that journald cuts it, and p2pban believes neither half of a cut line. " + counted +
+			" So nobody is accused wrongly, but nobody rightly either."
 	case r.Trial.Victim == "rust":
-		return "No ban: whoever finishes the handshake leaves no line. rust-libp2p itself prints an address only where an inbound upgrade " +
-			"fails; connections that are established are for the application to print (p2pban knows the lines of some) " +
-			"and for libp2p-connection-limits to limit. " + counted
+		return "No ban: a peer that finishes the handshake leaves no line. rust-libp2p itself prints an address only if an inbound upgrade " +
+			"fails. Printing established connections is left to the application (p2pban knows the lines of some), " +
+			"and limiting them to libp2p-connection-limits. " + counted
 	case r.Trial.Attack == "slow-churn":
-		return "No ban in so short a time: at 0.1 connections a second, half of what the node admits, a line comes every 1000 s. " +
-			"`libp2p-churn` bans at 20 lines in 6 hours, of which 21.6 are expected: at any time two windows in three are a ban. " + counted
+		return "No ban in so short a time: at 0.1 connections a second, half of what the node admits, there is a line every 1000 s. " +
+			"`libp2p-churn` bans at 20 lines in 6 hours, and 21.6 are expected in that time: at any moment two windows in three hold enough for a ban. " + counted
 	case r.Trial.Limits && strings.HasPrefix(r.Trial.Victim, "go"):
-		return fmt.Sprintf("No ban in so short a time, for the node guards itself: of %d connections that came it served %d, and it prints one in a "+
-			"hundred of those. It admits 0.2 a second from one address (go-libp2p v0.42 and later) and says nothing of "+
-			"whom it refuses: %s ([jails.md](../jails.md)). %s", r.Hostile.Tried, r.Hostile.Served, atLimit(r.Trial.Attack), counted)
+		return fmt.Sprintf("No ban in so short a time, for the node guards itself: of %d connections that were tried it served %d, and it logs one in a "+
+			"hundred of those. It admits 0.2 a second from one address (go-libp2p v0.42 and later) and logs nothing about those "+
+			"that it refuses: %s ([jails.md](../jails.md)). %s", r.Hostile.Tried, r.Hostile.Served, atLimit(r.Trial.Attack), counted)
 	case st.Events == 0:
-		return "No ban: the node wrote nothing that names the attacker in a record. " + counted
+		return "No ban: the node wrote no record that names the attacker. " + counted
 	}
 	return "No ban: maxretry was not reached. " + counted
 }
@@ -67,9 +67,9 @@ func why(r *trial.Result) string {
 // admits; the figures are those of docs/jails.md.
 func atLimit(attack string) string {
 	if attack == "handshake-junk" || attack == "ws-junk" || strings.HasPrefix(attack, "inject-") && attack != "inject-identify" {
-		return "at that rate a failed handshake is printed every 500 s, and `libp2p-handshake` bans at 10 lines in 3 hours, after 1 h 23 min in the mean"
+		return "at that rate a failed handshake is logged every 500 s, and `libp2p-handshake` bans at 10 lines in 3 hours, after 1 h 23 min on average"
 	}
-	return "at that rate a line comes every 500 s, and `libp2p-churn` bans at 20 lines in 6 hours, after 2 h 47 min in the mean"
+	return "at that rate there is a line every 500 s, and `libp2p-churn` bans at 20 lines in 6 hours, after 2 h 47 min on average"
 }
 
 func refused(by map[string]int64) string {

@@ -139,7 +139,7 @@ func TestWhyThereWasNoBan(t *testing.T) {
 			r.Account.Rejected = map[string]int64{"cut": 7}
 		}, "journald cuts it"},
 		"limits":   {func(r *trial.Result) { r.BanAfter = -1; r.Trial.Limits = true }, "the node guards itself"},
-		"no lines": {func(r *trial.Result) { r.BanAfter = -1; r.Account.Events = 0 }, "wrote nothing that names the attacker"},
+		"no lines": {func(r *trial.Result) { r.BanAfter = -1; r.Account.Events = 0 }, "wrote no record that names the attacker"},
 		"too few":  {func(r *trial.Result) { r.BanAfter = -1 }, "maxretry was not reached"},
 		"shared":   {func(r *trial.Result) { r.Shared = true }, "share the NAT's address"},
 		"others":   {func(r *trial.Result) { r.BanAfter = -1; r.Trial.Agent = agent.Fail2ban }, ""},
