@@ -37,13 +37,13 @@ func overTCP(ma string) bool {
 }
 
 // ProvenWay tells whether a peer who came by this multiaddr has shown that the
-// address is his; failed says that a canonical record tells of a failed handshake. Over UDP only QUIC makes him. WebRTC's libraries name the address on the
+// address is his; failed says that a canonical record tells of a failed handshake.
+// Over UDP only QUIC makes him show it. WebRTC's libraries name the address on the
 // first STUN packet, and connect with whoever goes on with the packet's
 // credentials: one who forges the sender of the first and no other is connected,
 // and logged with the forged address (seen with go-libp2p v0.51). go-libp2p
 // prints such an address bare, /udp/4001; that of a failed handshake, so printed,
-// is WebTransport's, which is QUIC.
-// It does not validate ma.
+// is WebTransport's, which is QUIC. It does not validate ma.
 func ProvenWay(ma string, failed bool) bool {
 	return !strings.Contains(ma, "/udp/") || strings.Contains(ma, "/quic") ||
 		failed && !strings.Contains(ma, "/webrtc")
