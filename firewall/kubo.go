@@ -312,9 +312,16 @@ func (k *Kubo) look(ctx context.Context) error {
 
 // Flush removes the filters that are ours from the node, without a daemon.
 func (k *Kubo) Flush(ctx context.Context) (removed int, err error) {
-	recorded, err := readMultiaddrs(k.file)
-	if err != nil {
-		return 0, err
+	recorded, err := KuboFilters(k.file)
+	if err != nil || recorded == 0 {
+		return 0, err // a node without any of ours need not be there
 	}
-	return len(recorded), k.Init(ctx, nil)
+	return recorded, k.Init(ctx, nil)
+}
+
+// KuboFilters counts the filters of ours that a node may have, by the file that
+// keeps them (KuboOptions.File); one that does not exist has none.
+func KuboFilters(file string) (int, error) {
+	recorded, err := readMultiaddrs(file)
+	return len(recorded), err
 }

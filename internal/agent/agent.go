@@ -167,9 +167,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 			flushOther(ctx, d.name, o.Log)
 		}
 	}
-	if leavesKernel(cfg.Firewall) {
-		warnOfLeft(ctx, o.Log)
-	}
+	warnOfLeft(ctx, cfg, o.Log)
 	if err := e.openSources(cfg); err != nil {
 		return nil, err
 	}

@@ -16,8 +16,11 @@ import (
 
 // firewall looks at every place that bans are brought to.
 func (c *checker) firewall(ctx context.Context) {
-	if leavesKernel(c.cfg.Firewall) {
-		c.left(ctx)
+	for _, l := range leftBehind(ctx, c.cfg) {
+		if l.err != nil {
+			l.what, l.fix = l.what+": "+l.err.Error(), firewall.Hint(l.err)
+		}
+		c.add(Warning, "firewall", l.what, l.fix)
 	}
 	doors, err := openDoors(c.cfg, io.Discard)
 	if err != nil {
@@ -57,16 +60,6 @@ func (c *checker) door(ctx context.Context, d door) {
 	default:
 		c.owner(ctx, about, d.backend)
 		c.add(OK, about, "it answers", "")
-	}
-}
-
-// left says what stands in a kernel that is to be left alone.
-func (c *checker) left(ctx context.Context) {
-	switch left, err := leftInKernel(ctx); {
-	case err != nil:
-		c.add(Warning, "firewall", "whether another backend has left bans in the kernel can't be seen: "+err.Error(), firewall.Hint(err))
-	case left != "":
-		c.add(Warning, "firewall", leftWhat+" ("+left+")", leftFix)
 	}
 }
 

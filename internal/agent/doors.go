@@ -38,10 +38,7 @@ func openDoors(cfg *config.Config, out io.Writer) ([]door, error) {
 		err = add(name, b, openErr)
 	}
 	if err == nil && c.KuboAPI != "" {
-		b, openErr := firewall.NewKubo(firewall.KuboOptions{
-			API: c.KuboAPI, Authorization: c.KuboAuthorization,
-			File: filepath.Join(filepath.Dir(cfg.Daemon.State), "kubo-filters"),
-		})
+		b, openErr := openKubo(cfg)
 		err = add("kubo", b, openErr)
 	}
 	if err == nil && c.DenyFile != "" {
@@ -52,6 +49,42 @@ func openDoors(cfg *config.Config, out io.Writer) ([]door, error) {
 		return nil, err
 	}
 	return doors, nil
+}
+
+func openKubo(cfg *config.Config) (*firewall.Kubo, error) {
+	return firewall.NewKubo(firewall.KuboOptions{
+		API: cfg.Firewall.KuboAPI, Authorization: cfg.Firewall.KuboAuthorization, File: kuboFilters(cfg),
+	})
+}
+
+// kuboFilters is the file that keeps which of a Kubo node's filters are ours.
+func kuboFilters(cfg *config.Config) string {
+	return filepath.Join(filepath.Dir(cfg.Daemon.State), "kubo-filters")
+}
+
+// FlushDoors removes what stands of ours in the doors beside the kernel's, and says
+// what it removed: nothing there ends by itself. It needs no daemon, but a running
+// one will put its bans back.
+func FlushDoors(ctx context.Context, cfg *config.Config) (removed []string, err error) {
+	flush := func(what, where string, do func(context.Context) (int, error)) {
+		n, errDoor := do(ctx)
+		if errDoor != nil {
+			err = errors.Join(err, fmt.Errorf("%s %s: %w", what, where, errDoor))
+		} else if n > 0 {
+			removed = append(removed, fmt.Sprintf("%d %s %s", n, what, where))
+		}
+	}
+	if c := cfg.Firewall; c.KuboAPI != "" {
+		k, errOpen := openKubo(cfg)
+		if errOpen != nil {
+			return nil, errOpen
+		}
+		flush("filters in the Kubo node at", c.KuboAPI, k.Flush)
+	}
+	if file := cfg.Firewall.DenyFile; file != "" {
+		flush("addresses in", file, firewall.NewDenyFile(file, nil).Flush)
+	}
+	return removed, err
 }
 
 // openKernel makes the backend of the kernel's firewall.
@@ -83,33 +116,50 @@ func flushOther(ctx context.Context, door string, log *slog.Logger) {
 	}
 }
 
-// leavesKernel tells whether no door is the kernel's firewall.
-func leavesKernel(c config.Firewall) bool { return c.Backend == "print" || c.Backend == "none" }
-
-// leftInKernel names what a daemon with another backend has left in a kernel that is
-// to be left alone. Whoever may not see it can't have bans there to look after.
-func leftInKernel(ctx context.Context) (string, error) {
-	left, err := firewall.Left(ctx)
-	if errors.Is(err, firewall.ErrPermission) {
-		err = nil
-	}
-	return strings.Join(left, " and "), err
+// left is what doors that the configuration does not name any more still keep.
+type left struct {
+	what, fix string
+	err       error // what is left can't be seen
 }
 
-// What there is to say of it, and to do.
-const (
-	leftWhat = "another backend has left its bans in the kernel: until they end they keep hosts out, and unban does not lift them"
-	leftFix  = "`p2pban flush` removes them"
-)
-
-// warnOfLeft says what of ours stands in a kernel that is to be left alone.
-func warnOfLeft(ctx context.Context, log *slog.Logger) {
-	left, err := leftInKernel(ctx)
-	if left != "" {
-		log.Warn(leftWhat+"; "+leftFix, "left", left)
+// leftBehind looks for it: in a kernel that is to be left alone, and in a Kubo node.
+func leftBehind(ctx context.Context, cfg *config.Config) []left {
+	var out []left
+	if b := cfg.Firewall.Backend; b == "print" || b == "none" {
+		standing, err := firewall.Left(ctx)
+		if len(standing) > 0 {
+			out = append(out, left{
+				what: "another backend has left its bans in the kernel: until they end they keep hosts out, and unban does not lift them (" + strings.Join(standing, " and ") + ")",
+				fix:  "`p2pban flush` removes them",
+			})
+		}
+		// Whoever may not look has no bans there to look after.
+		if err != nil && !errors.Is(err, firewall.ErrPermission) {
+			out = append(out, left{what: "whether another backend has left bans in the kernel can't be seen", err: err})
+		}
 	}
-	if err != nil {
-		log.Warn("whether another backend has left bans in the kernel can't be seen", "error", err)
+	if cfg.Firewall.KuboAPI == "" {
+		switch n, err := firewall.KuboFilters(kuboFilters(cfg)); {
+		case err != nil:
+			out = append(out, left{what: "whether a Kubo node has filters of ours can't be seen", err: err})
+		case n > 0:
+			out = append(out, left{
+				what: fmt.Sprintf("a Kubo node that kubo_api named before has %d filters of ours, and keeps them for ever", n),
+				fix:  "name it again and run `p2pban flush`; " + kuboFilters(cfg) + " lists them",
+			})
+		}
+	}
+	return out
+}
+
+// warnOfLeft says in the log what is left behind.
+func warnOfLeft(ctx context.Context, cfg *config.Config, log *slog.Logger) {
+	for _, l := range leftBehind(ctx, cfg) {
+		if l.err != nil {
+			log.Warn(l.what, "error", l.err)
+		} else {
+			log.Warn(l.what, "cure", l.fix)
+		}
 	}
 }
 
