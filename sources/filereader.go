@@ -176,7 +176,10 @@ func (r *fileReader) send(ctx context.Context, b Batch) error {
 }
 
 // rewritten begins a file anew that was emptied. If a copy was made before
-// (logrotate's copytruncate), what we had not read yet is read from there.
+// (logrotate's copytruncate), what we had not read yet is read from there. Of a
+// rotated file whose successor is in use no more is read: that was not its writer
+// but somebody who wanted its name for a copy of the log (cp node.log node.log.1),
+// of which every line would count twice, or its room (shred).
 func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) error {
 	r.f.update(func(s *Stats) { s.Truncations++ })
 	r.f.opts.Log.Debug("file emptied", "path", c.path, "read", g.pos)
@@ -204,8 +207,18 @@ func (r *fileReader) rewritten(ctx context.Context, c *chain, g *generation) err
 			r.f.extend(c.path, missed, true)
 		}
 	}
+	if !g.named.Load() && succeeded(r.f.from(g)[1:]) {
+		r.f.opts.Log.Warn("a file rotated away from " + c.path + " was emptied or written over, and is read no more")
+		return r.finish(ctx, c.path, g)
+	}
 	g.restart(after)
 	return nil
+}
+
+// succeeded says that a rotated file's writer has gone on to the next; newer are
+// the files that came after it.
+func succeeded(newer []*generation) bool {
+	return len(newer) > 0 && newer[len(newer)-1].begun
 }
 
 // copied opens the copy of g that was made before g was emptied, behind what was
@@ -256,20 +269,28 @@ func (r *fileReader) retireOld(ctx context.Context) error {
 			if g.dirty.Load() || g.named.Load() || !r.f.over(g, c.gens[i+1:]) {
 				continue
 			}
-			if line, ok := g.lines.rest(); ok {
-				line.Cut = true // nobody will end it
-				g.passed(g.pos, g.recent)
-				b := Batch{Source: r.f.opts.Name, Stream: c.path, Lines: []Line{line}}
-				if err := r.send(ctx, b); err != nil {
-					return err
-				}
+			if err := r.finish(ctx, c.path, g); err != nil {
+				return err
 			}
-			r.f.retire(r.l.n, c.path, g)
 			if len(c.gens) == 1 {
 				delete(r.split, c.path)
 			}
 		}
 	}
+	return nil
+}
+
+// finish hands on the line that has begun in a file and closes it.
+func (r *fileReader) finish(ctx context.Context, path string, g *generation) error {
+	if line, ok := g.lines.rest(); ok {
+		line.Cut = true // nobody will end it
+		g.passed(g.pos, g.recent)
+		b := Batch{Source: r.f.opts.Name, Stream: path, Lines: []Line{line}}
+		if err := r.send(ctx, b); err != nil {
+			return err
+		}
+	}
+	r.f.retire(r.l.n, path, g)
 	return nil
 }
 
@@ -283,5 +304,5 @@ func (f *File) over(g *generation, newer []*generation) bool {
 	if g.archive != nil || len(newer) > maxLingering {
 		return true
 	}
-	return idle > f.linger && newer[len(newer)-1].pos > 0
+	return idle > f.linger && succeeded(newer)
 }

@@ -62,8 +62,9 @@ type generation struct {
 	// hole is set while a file read from its beginning gave only NUL bytes: a
 	// writer that does not append leaves them when its file is emptied.
 	hole bool
-	// grew is when something was read from it last.
-	grew time.Time
+	// grew is when something was read from it last, begun that something ever was.
+	grew  time.Time
+	begun bool
 	// encoded is this generation in the cursor as part of the chain of
 	// encodedFor; nil when it has changed.
 	encoded    []byte
@@ -192,7 +193,7 @@ var errHole = errors.New("hole")
 func (g *generation) advance(data []byte) {
 	g.pos += int64(len(data))
 	g.recent = lastBytes(g.recent, data)
-	g.grew = time.Now()
+	g.grew, g.begun = time.Now(), true
 }
 
 // passed notes that the lines before offset at in the file were handed on;
@@ -225,7 +226,7 @@ func (g *generation) startAt(at int64) error {
 	if n, err := pread(g.fd, before, at-int64(len(before))); err != nil || n < len(before) {
 		return errRewritten
 	}
-	g.pos, g.recent, g.hole = at, before, at == 0
+	g.pos, g.recent, g.hole, g.begun = at, before, at == 0, at > 0
 	g.passed(at, before)
 	return nil
 }

@@ -301,6 +301,42 @@ func TestCopyIsOlderThanItsLog(t *testing.T) {
 	}
 }
 
+// A rotated file is written over with a copy of the log, as a script of one's own
+// does that knows only one name for copies: what was read of the log does not count
+// twice, whether the reader comes before the log is emptied or after.
+func TestRotatedFileWrittenOver(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		t.Run(fmt.Sprintf("read before the log is emptied %v", before), func(t *testing.T) {
+			path, l, r := firstRead(t)
+			rotate(t, path, 0)
+			appendTo(t, path, "second\n")
+			l.scan()
+			r.wants(t, "second")
+			if before {
+				must(t, os.WriteFile(path+".1", []byte("second\n"), 0o644))
+				r.wants(t)
+			}
+			copyTruncate(t, path)
+			r.wants(t)
+			appendTo(t, path, "third\n")
+			r.wants(t, "third")
+			l.holds(t, "third")
+		})
+	}
+}
+
+// A program that never opens its log anew goes on with the rotated file, also when
+// somebody empties that to make room: the new log stays empty.
+func TestRotatedFileEmptiedUnderItsWriter(t *testing.T) {
+	path, l, r := firstRead(t)
+	rotate(t, path, 0)
+	appendTo(t, path, "")
+	l.scan()
+	must(t, os.Truncate(path+".1", 0))
+	appendTo(t, path+".1", "second\n")
+	r.wants(t, "second")
+}
+
 // The same, and the reader ends when it has begun the log anew and not read of it:
 // the log is no predecessor of itself, it is still to be read.
 func TestResumeBeforeWhatWasEmptied(t *testing.T) {
