@@ -48,8 +48,8 @@ func (e *engine) takeOver(ctx context.Context, doors []door) error {
 			return stateHelp(err, e.store.Path())
 		}
 		n := 0
-		for i := range decisions {
-			if decisions[i].Action == jail.Ban {
+		for b := range e.jails.InForce() { // also those that a start took over which was killed
+			if b.Evidence.Reason == jail.TakenOver {
 				n++
 			}
 		}

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -56,7 +58,10 @@ func TestTakeOver(t *testing.T) {
 				netip.PrefixFrom(hostile, 32): time.Hour, netip.MustParsePrefix("198.18.0.0/24"): 0,
 				netip.MustParsePrefix("2001:db8:1:2::/64"): 30 * time.Minute,
 			}
-			for _, when := range []string{"after the damage", "after another start"} {
+			for _, when := range []string{"after the damage", "after a kill", "after another start"} {
+				if when == "after a kill" {
+					unCheckpoint(t, path)
+				}
 				l.start()
 				l.wait("what stands", func() bool { return len(l.standing(backend.name)) == 3 })
 				for _, b := range l.bans() {
@@ -70,16 +75,40 @@ func TestTakeOver(t *testing.T) {
 				if n := len(l.bans()); n != 3 {
 					t.Errorf("%s: %d bans, want 3", when, n)
 				}
-				if when == "after the damage" {
+				if when != "after another start" {
 					l.wait("an alarm that says so", func() bool {
 						s, err := l.client.Status(t.Context())
+						return err == nil && strings.Contains(fmt.Sprint(s.Alarms), "3 bans were taken over from "+backend.name)
+					})
+				}
+				if when == "after the damage" {
+					l.wait("an alarm that names what was lifted", func() bool {
+						s, err := l.client.Status(t.Context())
 						said := fmt.Sprint(s.Alarms)
-						return err == nil && strings.Contains(said, "3 bans were taken over from "+backend.name) && strings.Contains(said, "2 lifted, because they took in what is protected, ignored or special: 10.1.2.3/32, 192.0.2.9/32 (")
+						return err == nil && strings.Contains(said, "2 lifted, because they took in what is protected, ignored or special: 10.1.2.3/32, 192.0.2.9/32 (")
 					})
 				}
 				l.stop()
 			}
 		})
+	}
+}
+
+// unCheckpoint makes of a state file what a daemon leaves that was killed after it
+// had taken bans over, and before its first checkpoint.
+func unCheckpoint(t *testing.T, path string) {
+	t.Helper()
+	aside, err := filepath.Glob(path + ".damaged-*Z")
+	if err != nil || len(aside) != 1 {
+		t.Fatalf("set aside: %q, %v", aside, err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec(`DELETE FROM checkpoint; DELETE FROM snapshot`)
+	if err := errors.Join(err, db.Close(), os.WriteFile(path+".aside", []byte(filepath.Base(aside[0])), 0o600)); err != nil {
+		t.Fatal(err)
 	}
 }
 
