@@ -79,6 +79,16 @@ func TestCheck(t *testing.T) {
 			}
 			s.Close()
 		}, func(err error) bool { return errors.As(err, &newer) }},
+		{"a newer one that a daemon has refused", func(t *testing.T, path string) {
+			s := open(t, path)
+			if _, err := s.db.Exec(`PRAGMA user_version = 6`); err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+			if _, _, err := Open(path); err == nil {
+				t.Fatal("opened")
+			}
+		}, func(err error) bool { return errors.As(err, &newer) }},
 		{"an empty one", func(t *testing.T, path string) {
 			if err := os.WriteFile(path, nil, 0o600); err != nil {
 				t.Fatal(err)

@@ -97,9 +97,10 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 
 // Check says what Open would say of the file at path, without making or changing
 // any. It says nothing of one with a WAL: that is open, or was left by a
-// process that was killed, and can't be read without leaving traces.
+// process that was killed, and can't be read without leaving traces. An empty WAL
+// is what a daemon leaves that refused the file.
 func Check(path string) error {
-	if _, err := os.Lstat(path + "-wal"); err == nil {
+	if wal, err := os.Lstat(path + "-wal"); err == nil && wal.Size() > 0 {
 		return nil
 	}
 	_, _, err := inspect(path, url.Values{"mode": {"ro"}, "immutable": {"1"}})
