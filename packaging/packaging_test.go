@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +92,59 @@ func TestShippedConfigurations(t *testing.T) {
 		}
 		if len(names) > 0 {
 			t.Errorf("%s has jails that are not built in: %v", path, slices.Sorted(maps.Keys(names)))
+		}
+	}
+}
+
+// A link of Markdown, and a path that a program or a configuration names.
+var (
+	link    = regexp.MustCompile(`\]\(([^)#]+)`)
+	docPath = regexp.MustCompile(`/usr/share/doc/p2pban/[\w./-]*\w`)
+)
+
+// TestDocumentsLeadSomewhere holds that what the documents of a package refer to is in
+// the package.
+func TestDocumentsLeadSomewhere(t *testing.T) {
+	dir := t.TempDir()
+	if out, err := exec.Command("sh", "documents", dir).CombinedOutput(); err != nil {
+		t.Fatalf("packaging/documents: %v\n%s", err, out)
+	}
+	links := 0
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s leads to %s, which is not in the package", path[len(dir)+1:], m[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if links < 20 {
+		t.Errorf("%d links were looked at; there are more", links)
+	}
+	for _, file := range []string{"etc/p2pban.toml", "../internal/agent/checkjournal.go", "../scripts/boot-test-inside"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths := docPath.FindAllString(string(text), -1)
+		if len(paths) == 0 {
+			t.Errorf("%s names no document; it need not be looked at", file)
+		}
+		for _, path := range paths {
+			if _, err := os.Stat(filepath.Join(dir, strings.TrimPrefix(path, "/usr/share/doc/p2pban/"))); err != nil {
+				t.Errorf("%s names %s, which is not in the package", file, path)
+			}
 		}
 	}
 }
