@@ -79,7 +79,7 @@ var builtinFiles = []ruleFile{
 				Weight:         "sample_rate",
 				Setting:        "GOLOG_LOG_LEVEL=error,canonical-log=info (from v0.44 on it is read at the node's start only)",
 				FalsePositives: "many honest nodes behind one address (carrier-grade NAT, a proxy, a cloud's NAT gateway); crawlers that reconnect often",
-				Source:         "libp2p/go-libp2p p2p/net/swarm/swarm_listen.go, v0.21 to v0.51",
+				Source:         "libp2p/go-libp2p p2p/net/swarm/swarm_listen.go, v0.21 to v0.52",
 				rawRecord: rawRecord{
 					Tag: "CANONICAL_PEER_STATUS",
 					Where: map[string]interface{}{
@@ -98,7 +98,7 @@ var builtinFiles = []ruleFile{
 				Weight:         "sample_rate",
 				Setting:        "GOLOG_LOG_LEVEL=error,canonical-log=info (from v0.44 on it is read at the node's start only)",
 				FalsePositives: "peers that dialled with an outdated peer id (remote error: tls: bad certificate), among them AutoNAT v2 servers that a stranger asks to dial this node; dials cancelled because another transport won (libp2p/go-libp2p#1620); health checks of a load balancer",
-				Source:         "libp2p/go-libp2p p2p/security/noise/transport.go, session_transport.go and p2p/security/tls/transport.go, v0.21 to v0.51",
+				Source:         "libp2p/go-libp2p p2p/security/noise/transport.go, session_transport.go and p2p/security/tls/transport.go, v0.21 to v0.52",
 				rawRecord: rawRecord{
 					Tag: "CANONICAL_PEER_STATUS",
 					Where: map[string]interface{}{
@@ -120,7 +120,7 @@ var builtinFiles = []ruleFile{
 				Weight:         int64(1),
 				Setting:        "GOLOG_LOG_LEVEL=error,canonical-log=info (from v0.44 on it is read at the node's start only)",
 				FalsePositives: "whatever the application takes for misbehaviour; no release of go-libp2p calls it itself. The record does not say who dialled",
-				Source:         "libp2p/go-libp2p core/canonicallog v0.21 to v0.43, p2p/canonicallog v0.44 to v0.51",
+				Source:         "libp2p/go-libp2p core/canonicallog v0.21 to v0.43, p2p/canonicallog v0.44 to v0.52",
 				rawRecord: rawRecord{
 					Tag:       "CANONICAL_MISBEHAVING_PEER",
 					Host:      "addr",
@@ -134,7 +134,7 @@ var builtinFiles = []ruleFile{
 				Summary:        "the peer's inbound connection failed before or in the security handshake: junk, bad multistream, an unknown protocol",
 				Setting:        "GOLOG_LOG_LEVEL=error,upgrader=debug (v0.44 and later)",
 				FalsePositives: "port scans, health checks of a load balancer, peers whose dial was cancelled because another transport won (libp2p/go-libp2p#1620)",
-				Source:         "libp2p/go-libp2p p2p/net/upgrader/listener.go, v0.44 to v0.51",
+				Source:         "libp2p/go-libp2p p2p/net/upgrader/listener.go, v0.44 to v0.52",
 				rawRecord: rawRecord{
 					Formats: []string{
 						"slog-text",
