@@ -50,7 +50,7 @@ type Finding struct {
 
 // Check looks at everything the daemon would need. It changes nothing.
 func Check(ctx context.Context, cfg *config.Config) []Finding {
-	c := &checker{cfg: cfg}
+	c := &checker{cfg: cfg, service: findService(ctx, cfg)}
 	c.config()
 	for _, s := range cfg.Sources {
 		c.source(ctx, s)
@@ -63,6 +63,7 @@ func Check(ctx context.Context, cfg *config.Config) []Finding {
 
 type checker struct {
 	cfg      *config.Config
+	service  *service // nil where it reads what the check does
 	findings []Finding
 }
 
@@ -116,6 +117,7 @@ func (c *checker) source(ctx context.Context, spec config.Source) {
 		for _, p := range append(st.Problems, st.Losses...) {
 			c.add(Trouble, about, p, "")
 		}
+		c.serviceReads(ctx, about, spec, containerLogs(spec))
 	default:
 		if !c.units(ctx, about, spec, r) {
 			return
@@ -139,6 +141,7 @@ func (c *checker) files(ctx context.Context, about string, spec config.Source, r
 				c.add(Trouble, about, err.Error(), "")
 			}
 		}
+		c.serviceReads(ctx, about, spec, paths)
 	}
 }
 
