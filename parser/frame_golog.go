@@ -100,19 +100,22 @@ const (
 	swarmLogger = "swarm2"
 )
 
-// consoleRisk says of which hole the line is a witness. Lines of higher levels
-// show that WARN is off.
+// consoleRisk says of which hole the line is a witness. Lines of go-libp2p's
+// loggers at higher levels show that WARN is off.
 func consoleRisk(rec *Record, tab string) Risks {
+	message, _, _ := strings.Cut(rec.Message, tab)
+	high := false
 	switch rec.Level {
 	case "ERROR", "DPANIC", "PANIC", "FATAL":
-		return 0
+		high = true
 	}
-	message, _, _ := strings.Cut(rec.Message, tab)
 	switch {
-	case rec.Logger == identifyLogger && !plainWords(message):
+	case !high && rec.Logger == identifyLogger && !plainWords(message):
 		return RiskIdentify
-	case rec.Logger == swarmLogger && !plainWords(message):
+	case !high && rec.Logger == swarmLogger && !plainWords(message):
 		return RiskSwarm
+	case holdsAnswer(message):
+		return RiskAnswer
 	}
 	return 0
 }

@@ -1,5 +1,7 @@
 package parser
 
+import "strings"
+
 // Risks is a set of holes through which a stranger can write whole lines into a
 // stream, so that no reader can tell them from the node's own. He writes them in
 // whatever format he likes, that of another implementation too: no line of such
@@ -24,6 +26,10 @@ const (
 	// the console, and the error of a dial holds them in every version; the witness
 	// is a swarm2 line at WARN or lower that may hold one, or a line of the error.
 	RiskSwarm
+	// RiskAnswer: what a peer answers when our node opens a stream to it stands raw
+	// in the error, and Lotus' own protocol has an error in the peer's words; the
+	// witness is a console line of any logger that prints one of them.
+	RiskAnswer
 )
 
 // Risk describes one hole for people.
@@ -84,6 +90,36 @@ var risks = [...]risk{
 		},
 		needles: []string{"ailed to resolve ", "[limiter] ", " swarm dialing ", dialErrorLine},
 	},
+	{
+		Risk: Risk{
+			Bit: RiskAnswer, Name: "answer-console",
+			Summary: "the node prints raw, in console format, what a peer answered on a stream that the node opened: a peer can write whole lines, any address in them",
+			Setting: "GOLOG_LOG_FMT=json, or whoever prints such errors (Lotus: chainxchg) at error (GOLOG_LOG_LEVEL=error,canonical-log=info)",
+		},
+		needles: []string{"(or na). got: ", " lazy handshake ( ", lotusExchange},
+	},
+}
+
+// lotusExchange is the logger of Lotus' chain exchange.
+const lotusExchange = "chainxchg"
+
+// answerWitnesses stand before a peer's words: go-multistream's errors (client.go,
+// lazyClient.go) in later versions than v0.3, and those of Lotus' chain exchange
+// (chain/exchange/protocol.go).
+var answerWitnesses = [...]string{
+	"unrecognized response. expected: ", "protocol mismatch in lazy handshake ( ",
+	"block sync peer errored: ", "block sync request invalid: ",
+}
+
+// holdsAnswer tells whether a console message has a peer's answer raw in it. Behind
+// a quote it may stand in what is escaped, which a peer can write as well.
+func holdsAnswer(message string) bool {
+	for _, witness := range answerWitnesses {
+		if i := strings.Index(message, witness); i >= 0 && strings.IndexByte(message[:i], '"') < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // dialErrorLine is how go-libp2p's DialError begins each line but its first

@@ -26,7 +26,7 @@ func TestHolesLeaveNoFormat(t *testing.T) {
 		if p.Parse(Line{Text: line}, &r); r.Reject != Accepted {
 			t.Errorf("%s: %s (%s), want it accepted on a stream without a hole", line, r.Reject, r.Detail)
 		}
-		for _, hole := range Risks(RiskIdentify | RiskMultistream | RiskDisplay | RiskHandshakeContents | RiskSwarm).Info() {
+		for _, hole := range Risks(RiskIdentify | RiskMultistream | RiskDisplay | RiskHandshakeContents | RiskSwarm | RiskAnswer).Info() {
 			if p.Parse(Line{Text: line, Distrust: hole.Bit}, &r); r.Reject != Untrusted {
 				t.Errorf("%s: %s on a stream with the hole %s, want %s", line, r.Reject, hole.Name, Untrusted)
 			}
@@ -61,6 +61,15 @@ func TestConsoleWitness(t *testing.T) {
 		{stamp + "WARN\tswarm2\tswarm/swarm_dial.go:448\tFailed to resolve addr\t{\"addr\": \"/dns4/x/tcp/1/unix/y\\nz\", \"err\": {}}", 0},
 		{stamp + "DEBUG\tswarm2\tswarm/limiter.go:202\t[limiter] adding a dial job through limiter\t{\"addr\": \"/dns4/x\"}", 0},
 		{stamp + "ERROR\tswarm2\tswarm/swarm_dial.go:631\tfailed to resolve 1", 0},
+		// Printed by an application on go-libp2p v0.43 in Lotus' words, of a peer that
+		// answered the opening of a stream with two lines.
+		{stamp + "WARN\tchainxchg\texchange/client.go:137\tcould not send request to peer 12D3: failed to negotiate protocol: unrecognized response. expected: /fil/chain/xchg/0.0.1 (or na). got: x", RiskAnswer},
+		{stamp + "ERROR\tapp\tapp/app.go:1\tcould not send request to peer 12D3: protocol mismatch in lazy handshake ( x", RiskAnswer},
+		{stamp + "WARN\tchainxchg\texchange/client.go:145\tprocessing peer 12D3 response failed: status error: block sync peer errored: x", RiskAnswer},
+		{stamp + "WARN\tchainxchg\texchange/client.go:145\tprocessing peer 12D3 response failed: status error: not found", 0},
+		{stamp + "WARN\thello\thello/hello.go:1\tfailed to say hello\t{\"error\": \"unrecognized response. expected: x (or na). got: y\"}", 0},
+		{stamp + "INFO\tapp\tapp/app.go:1\tagent \"unrecognized response. expected: x\"", 0},
+		{`time=2026-11-29T11:11:05.095Z level=WARN msg="unrecognized response. expected: x (or na). got: y" logger=app`, 0},
 	} {
 		var r Result
 		if p.Parse(Line{Text: tt.line}, &r); r.Risk != tt.want {
