@@ -86,7 +86,7 @@ func openJournald(t *testing.T) (config.Source, io.Writer) {
 	journald := journaltest.Start(t)
 	out := journald.Stream("kubo.service", "ipfs")
 	fmt.Fprintln(out, "a line of before")
-	journald.Sync()
+	journald.Wait("kubo.service", 1) // after a sync it may still be unread
 	return config.Source{Name: "node", Units: []string{"kubo.service"}, Directory: journald.Directory()}, out
 }
 
