@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // ContainerOptions say which containers' logs a source follows, and from where.
@@ -174,86 +172,4 @@ func (c *containers) wantsPod(log string) bool {
 		}
 	}
 	return true
-}
-
-// pieces are the streams of one container whose next line continues a split
-// one.
-type pieces []string
-
-// containerStreams are all there are.
-var containerStreams = []string{"stdout", "stderr"}
-
-// unwrap takes the runtime's frame off a line. What has no such frame is no line
-// of the container; it is handed on as it is, Cut, to be seen.
-func (p *pieces) unwrap(l Line) Line {
-	stream, text, at, whole, ok := unwrapDocker(l.Text)
-	if !ok {
-		stream, text, at, whole, ok = unwrapCRI(l.Text)
-	}
-	if !ok || l.Cut {
-		l.Cut, l.Head = true, l.Head && len(*p) == 0
-		*p = slices.Clone(containerStreams) // any of them may have been split
-		return l
-	}
-	continues := slices.Contains(*p, stream)
-	*p = slices.DeleteFunc(slices.Clone(*p), func(s string) bool { return s == stream })
-	if !whole {
-		*p = append(*p, stream)
-	}
-	cut := continues || !whole || strings.Contains(text, "\n")
-	return Line{Text: strings.TrimSuffix(text, "\r"), Time: at, Cut: cut, Head: cut && !continues}
-}
-
-// unwrapAll takes the frames off the lines of a Block, and copies them; without
-// pieces there are none.
-func (p *pieces) unwrapAll(b Block) Block {
-	if p == nil {
-		return b
-	}
-	b.Text = strings.Clone(b.Text)
-	lines := b.all()
-	for i := range lines {
-		lines[i] = p.unwrap(lines[i])
-	}
-	return Block{Lines: lines}
-}
-
-// framed says whether a line has a container runtime's frame.
-func framed(l Line) bool {
-	_, _, _, _, docker := unwrapDocker(l.Text)
-	_, _, _, _, cri := unwrapCRI(l.Text)
-	return docker || cri
-}
-
-// unwrapDocker reads {"log":"text\n","stream":"stderr","time":"…"} (Docker,
-// daemon/logger/jsonfilelog/jsonlog): a part of a longer line has no newline.
-func unwrapDocker(line string) (stream, text string, at time.Time, whole, ok bool) {
-	if !strings.HasPrefix(line, "{") {
-		return "", "", time.Time{}, false, false
-	}
-	var j struct {
-		Log    *string   `json:"log"`
-		Stream string    `json:"stream"`
-		Time   time.Time `json:"time"`
-	}
-	if err := json.Unmarshal([]byte(line), &j); err != nil || j.Log == nil || !slices.Contains(containerStreams, j.Stream) {
-		return "", "", time.Time{}, false, false
-	}
-	text, whole = strings.CutSuffix(*j.Log, "\n")
-	return j.Stream, text, j.Time, whole, true
-}
-
-// unwrapCRI reads "TIME STREAM TAGS text" (Kubernetes, CRI logging format): of
-// the tags, separated by colons, the first is P for a part and F for a line or
-// its last part.
-func unwrapCRI(line string) (stream, text string, at time.Time, whole, ok bool) {
-	stamp, rest, _ := strings.Cut(line, " ")
-	stream, rest, _ = strings.Cut(rest, " ")
-	tags, text, _ := strings.Cut(rest, " ")
-	at, err := time.Parse(time.RFC3339Nano, stamp)
-	tag, _, _ := strings.Cut(tags, ":")
-	if err != nil || !slices.Contains(containerStreams, stream) || tag != "P" && tag != "F" {
-		return "", "", time.Time{}, false, false
-	}
-	return stream, text, at, tag == "F", true
 }
