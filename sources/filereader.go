@@ -236,14 +236,6 @@ func (r *fileReader) copied(g *generation, p place, all, older []rotated) (cp *g
 	return cp, o
 }
 
-// open opens a rotated file behind the place if it is the one meant.
-func (p place) open(file rotated, byID bool) *generation {
-	if file.packed {
-		return p.openPacked(file.path)
-	}
-	return p.openPlain(file.path, byID)
-}
-
 // drain reads a copy of g to its end as if it were g.
 func (r *fileReader) drain(ctx context.Context, path string, g, cp *generation) error {
 	for {
