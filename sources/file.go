@@ -145,7 +145,15 @@ func (f *File) Stats() Stats {
 	return s
 }
 
-// bounded keeps the first MaxProblems of a list.
+// lost notes that lines were not read, or may not have been.
+func (f *File) lost(text string) {
+	if f.meter.lost(text) {
+		f.opts.Log.Warn(text)
+	}
+}
+
+// bounded shortens a list to MaxProblems, the last of which says how many more there
+// were.
 func bounded(list []string) []string {
 	if len(list) <= MaxProblems {
 		return list

@@ -16,13 +16,34 @@ import (
 // journalDirs are where journald keeps its files (systemd-journald.service(8)).
 var journalDirs = []string{"/var/log/journal", "/run/log/journal"}
 
+// journalDirsOf are those of the directory alone, or journalDirs where it is empty.
+func journalDirsOf(directory string) []string {
+	if directory == "" {
+		return journalDirs
+	}
+	return []string{directory}
+}
+
+// activeJournals gives the paths of the files that journald writes to now, in
+// directory or, where that is empty, in journalDirs.
+func activeJournals(directory string) (paths []string) {
+	for _, dir := range journalDirsOf(directory) {
+		for _, pattern := range []string{"*.journal", "*/*.journal"} {
+			all, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is well formed
+			for _, path := range all {
+				if archived := strings.Contains(filepath.Base(path), "@"); !archived {
+					paths = append(paths, path)
+				}
+			}
+		}
+	}
+	return paths
+}
+
 // checkJournalFiles fails when there is no journal, or none of it may be read:
 // the library would only be silent.
 func checkJournalFiles(directory string) error {
-	dirs := journalDirs
-	if directory != "" {
-		dirs = []string{directory}
-	}
+	dirs := journalDirsOf(directory)
 	exists := false
 	var denied error
 	for _, dir := range dirs {

@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 )
 
 // A journalctl that follows can stand still before an entry that is there: the
 // library in it has the race that libsystemd.more tells of (measured with systemd
 // 252: an entry written just when journalctl looks for the one before stayed
-// unseen until the next one), and it may hang. So whether the journal has grown since journalctl last said something is looked
-// at from outside, and if it says no more, another one is started behind the
-// last entry.
+// unseen until the next one), and it may hang. So whether the journal has grown
+// since journalctl last said something is looked at from outside, and if it says no
+// more, another one is started behind the last entry.
 const (
 	// lookAgainEvery is how often that is looked at.
 	lookAgainEvery = time.Second
@@ -71,21 +69,9 @@ func (p pace) due(now, heard, began, grew time.Time) bool {
 // so itself (journal-file.c, journal_file_post_change: ftruncate to the size the
 // file has), for what is written through a mapping changes no time.
 func grewAt(directory string) (latest time.Time) {
-	dirs := journalDirs
-	if directory != "" {
-		dirs = []string{directory}
-	}
-	for _, dir := range dirs {
-		for _, pattern := range []string{"*.journal", "*/*.journal"} {
-			paths, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is well formed
-			for _, path := range paths {
-				if strings.Contains(filepath.Base(path), "@") {
-					continue // archived
-				}
-				if info, err := os.Stat(path); err == nil && info.ModTime().After(latest) {
-					latest = info.ModTime()
-				}
-			}
+	for _, path := range activeJournals(directory) {
+		if info, err := os.Stat(path); err == nil && info.ModTime().After(latest) {
+			latest = info.ModTime()
 		}
 	}
 	return latest

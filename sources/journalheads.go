@@ -33,8 +33,6 @@ import "C"
 
 import (
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 	"unsafe"
 )
@@ -59,26 +57,17 @@ type heads struct {
 
 // openHeads opens the files that are written to; what can't be opened is left out.
 func openHeads(directory string) *heads {
-	dirs := journalDirs
-	if directory != "" {
-		dirs = []string{directory}
-	}
 	h := &heads{}
-	for _, dir := range dirs {
-		for _, pattern := range []string{"*.journal", "*/*.journal"} {
-			paths, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is well formed
-			for _, path := range paths {
-				h.open(path)
-			}
-		}
+	for _, path := range activeJournals(directory) {
+		h.open(path)
 	}
 	h.changed(0, 1)
 	return h
 }
 
-// open opens one file unless its name is one of those that are full.
+// open opens one file unless there are enough already.
 func (h *heads) open(path string) {
-	if len(h.files) == maxHeads || strings.Contains(filepath.Base(path), "@") {
+	if len(h.files) == maxHeads {
 		return
 	}
 	f, err := os.Open(path)

@@ -2,8 +2,6 @@ package sources
 
 import (
 	"context"
-	"io/fs"
-	"syscall"
 	"time"
 )
 
@@ -113,13 +111,6 @@ func (l *lookout) allDirty() {
 	}
 }
 
-// lost notes that lines were not read, or may not have been.
-func (f *File) lost(text string) {
-	if f.meter.lost(text) {
-		f.opts.Log.Warn(text)
-	}
-}
-
 // watchFile asks to be told of changes; without that the file is looked at
 // every lookEvery.
 func (l *lookout) watchFile(g *generation) {
@@ -129,11 +120,4 @@ func (l *lookout) watchFile(g *generation) {
 	if err := l.n.watchFile(g); err != nil {
 		l.f.problem("looking at some files every " + lookEvery.String() + " instead of being told of changes: " + err.Error())
 	}
-}
-
-func idOf(info fs.FileInfo) fileID {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return fileID{uint64(st.Dev), st.Ino}
-	}
-	return fileID{}
 }

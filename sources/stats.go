@@ -118,7 +118,8 @@ func (m *meter) lost(text string) (added bool) {
 	return added
 }
 
-// withText appends a text to a list of at most MaxProblems that has it not.
+// withText appends text to list, unless it is in it already, and drops the oldest of
+// more than MaxProblems.
 func withText(list []string, text string) (with []string, added bool) {
 	if slices.Contains(list, text) {
 		return list, false
