@@ -84,6 +84,23 @@ func checkCanonical(res *Result, at int) bool {
 	return true
 }
 
+// Status is what a canonical record says of its connection beside the event: the
+// record's name, and its fields connection_status, dir and handshake_failure.
+type Status struct {
+	Tag, Connection, Direction, Failure string
+	// Failed is set when there is a handshake_failure.
+	Failed bool
+}
+
+// Status is what the record says of its connection; it shares the line's memory.
+func (r *Record) Status() (st Status) {
+	st.Tag = r.Tag
+	st.Connection, _ = r.Get("connection_status")
+	st.Direction, _ = r.Get("dir")
+	st.Failure, st.Failed = r.Get("handshake_failure")
+	return st
+}
+
 // minPeer is the least length of what is taken for a peer id, in bytes.
 const minPeer = 8
 

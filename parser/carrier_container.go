@@ -5,31 +5,6 @@ import "strings"
 // dockerLog is how Docker's json-file driver begins its lines.
 const dockerLog = `{"log":"`
 
-// dockerHead reads what is left of a line of Docker's that was cut before its own
-// end: escaped, a piece of 16 KiB can be longer than what is kept of a line.
-func dockerHead(s string, res *Result) (string, int, bool) {
-	res.unread()
-	log := s[len(dockerLog):]
-	end := 0
-	for end < len(log) && log[end] != '"' {
-		n := 1
-		if log[end] == '\\' {
-			if n = 2; strings.HasPrefix(log[end:], `\u`) {
-				n = 6
-			}
-		}
-		if end+n > len(log) {
-			break
-		}
-		end += n
-	}
-	text, ok := res.text.jsonText(`"` + log[:end] + `"`)
-	if ok {
-		res.fail(Cut, len(s)-1, "a line of Docker's that was cut before its end")
-	}
-	return text, len(dockerLog), ok
-}
-
 // unwrapDocker reads a line of Docker's json-file driver
 // ({"log":"…\n","stream":"stderr","time":"…"}). Docker cuts at 16 KiB; a piece
 // has no newline at its end.
@@ -61,6 +36,31 @@ func unwrapDocker(s string, res *Result) (string, int, bool) {
 		res.fail(Cut, len(s)-1, "Docker cut the line: it has no newline at its end")
 	}
 	return text, log.at + 1, true
+}
+
+// dockerHead reads what is left of a line of Docker's that was cut before its own
+// end: escaped, a piece of 16 KiB can be longer than what is kept of a line.
+func dockerHead(s string, res *Result) (string, int, bool) {
+	res.unread()
+	log := s[len(dockerLog):]
+	end := 0
+	for end < len(log) && log[end] != '"' {
+		n := 1
+		if log[end] == '\\' {
+			if n = 2; strings.HasPrefix(log[end:], `\u`) {
+				n = 6
+			}
+		}
+		if end+n > len(log) {
+			break
+		}
+		end += n
+	}
+	text, ok := res.text.jsonText(`"` + log[:end] + `"`)
+	if ok {
+		res.fail(Cut, len(s)-1, "a line of Docker's that was cut before its end")
+	}
+	return text, len(dockerLog), ok
 }
 
 // unwrapCRI reads a line of a Kubernetes container log:

@@ -41,25 +41,8 @@ func (s *Scanner) ParseWhole(l Line, res *Result) {
 	}
 }
 
-// Status is what a canonical record says of its connection beside the event: the
-// record's name, and its fields connection_status, dir and handshake_failure.
-type Status struct {
-	Tag, Connection, Direction, Failure string
-	// Failed is set when there is a handshake_failure.
-	Failed bool
-}
-
 // Status is that of the line that Quick read last.
 func (s *Scanner) Status() Status { return s.shapes.last.status }
-
-// Status is what the record says of its connection; it shares the line's memory.
-func (r *Record) Status() (st Status) {
-	st.Tag = r.Tag
-	st.Connection, _ = r.Get("connection_status")
-	st.Direction, _ = r.Get("dir")
-	st.Failure, st.Failed = r.Get("handshake_failure")
-	return st
-}
 
 // Quick is Parse for a line without a carrier's word on it that differs from
 // an earlier one in nothing but what such lines differ in; false for any other,
@@ -138,7 +121,7 @@ func (s *Scanner) scan(text string, yield func(string, int) bool) (done int, ok 
 		switch {
 		case found:
 			from = at + 1 // a fingerprint has no newline
-		case at > len(text)-printLen:
+		case at > len(text)-fingerprintLen:
 			lines += strings.Count(text[at:], "\n")
 			return len(text), yield(text[done:], lines)
 		default:

@@ -127,13 +127,6 @@ func addrLen(s string) int {
 	return 0
 }
 
-func strangerOrPrivate(host netip.Addr) Reject {
-	if _, _, isSpecial := special(host); isSpecial {
-		return Private
-	}
-	return Accepted
-}
-
 // quickIPv4 reads "/ip4/a.b.c.d", and gives its length; 0 if s begins with
 // something else. Digits are looked at together, four bytes at a time: how many there
 // are of a number nobody can foresee, least the processor's branch predictor.

@@ -69,6 +69,14 @@ func special(a netip.Addr) (name string, never, ok bool) {
 	return "", false, false
 }
 
+// strangerOrPrivate is Private for an address in a special range, else Accepted.
+func strangerOrPrivate(host netip.Addr) Reject {
+	if _, _, isSpecial := special(host); isSpecial {
+		return Private
+	}
+	return Accepted
+}
+
 // embedded gives the IPv4 address in one of NAT64 or 6to4, and any other as it is.
 func embedded(a netip.Addr) netip.Addr {
 	if !a.Is6() {

@@ -15,14 +15,14 @@ import (
 // takes a fifth of what the prefilter's table takes, and needs AVX2.
 type teddy struct {
 	masks   teddyMasks
-	buckets [teddyBuckets][]print
+	buckets [teddyBuckets][]fingerprint
 }
 
 const (
-	teddyBuckets = 8 // one for each bit of a byte
-	printLen     = 4
+	teddyBuckets   = 8 // one for each bit of a byte
+	fingerprintLen = 4
 	// teddyMin is the least text it can look at: one step and its four loads.
-	teddyMin = 32 + printLen - 1
+	teddyMin = 32 + fingerprintLen - 1
 	// teddyReach is how far one scan looks, in whole steps; each of the newlines' counters
 	// is a byte.
 	teddyReach = 96 * 32
@@ -32,25 +32,25 @@ const (
 // fingerprint which buckets have such a one there; twice, because a shuffle
 // works on halves of 16 bytes. The last two are what cuts a low nibble off, and
 // newlines.
-type teddyMasks [2*printLen + 2][32]uint8
+type teddyMasks [2*fingerprintLen + 2][32]uint8
 
-// print is a needle's fingerprint, which begins at byte at of it.
-type print struct {
+// fingerprint is fingerprintLen bytes of a needle, from byte at of it on.
+type fingerprint struct {
 	needle string
 	at     int
 }
 
-func (p print) byte(i int) byte { return p.needle[p.at+i] }
+func (p fingerprint) byte(i int) byte { return p.needle[p.at+i] }
 
 // newTeddy returns nil on processors that can't.
 func newTeddy(needles []string) *teddy {
 	if !haveTeddy {
 		return nil
 	}
-	t := &teddy{buckets: bucketsOf(prints(needles))}
+	t := &teddy{buckets: bucketsOf(fingerprints(needles))}
 	for i, bucket := range t.buckets {
 		for _, p := range bucket {
-			for k := range printLen {
+			for k := range fingerprintLen {
 				for half := 0; half < 32; half += 16 {
 					t.masks[2*k][half+int(p.byte(k)&15)] |= 1 << i
 					t.masks[2*k+1][half+int(p.byte(k)>>4)] |= 1 << i
@@ -58,39 +58,39 @@ func newTeddy(needles []string) *teddy {
 			}
 		}
 	}
-	for i := range t.masks[2*printLen] {
-		t.masks[2*printLen][i], t.masks[2*printLen+1][i] = 15, '\n'
+	for i := range t.masks[2*fingerprintLen] {
+		t.masks[2*fingerprintLen][i], t.masks[2*fingerprintLen+1][i] = 15, '\n'
 	}
 	return t
 }
 
-// prints chooses for each needle the four of its bytes that are likely to stand
+// fingerprints chooses for each needle the four of its bytes that are likely to stand
 // in the fewest lines. A needle that holds another is left out: where it
 // stands, the other is found.
-func prints(needles []string) []print {
+func fingerprints(needles []string) []fingerprint {
 	all := strings.ToLower(strings.Join(needles, "\n"))
-	var out []print
+	var out []fingerprint
 	for i, n := range needles {
 		if covered(n, needles[:i], needles[i+1:]) {
 			continue
 		}
 		lower := strings.ToLower(n)
 		best, least := 0, math.Inf(1)
-		for at := 0; at+printLen <= len(n); at++ {
+		for at := 0; at+fingerprintLen <= len(n); at++ {
 			often := 1.0
-			for k := range printLen {
+			for k := range fingerprintLen {
 				often *= common[n[at+k]]
 			}
 			// A word of more than one needle stands in many other lines too.
 			if often < least {
-				n := float64(strings.Count(all, lower[at:at+printLen]))
+				n := float64(strings.Count(all, lower[at:at+fingerprintLen]))
 				often *= n * n
 			}
 			if often < least {
 				best, least = at, often
 			}
 		}
-		out = append(out, print{n, best})
+		out = append(out, fingerprint{n, best})
 	}
 	return out
 }
@@ -130,9 +130,9 @@ var common = func() (t [256]float64) {
 
 // bucketsOf puts each fingerprint where it adds least to what passes, those that
 // pass most by themselves first: they are to share a bucket last.
-func bucketsOf(all []print) (b [teddyBuckets][]print) {
+func bucketsOf(all []fingerprint) (b [teddyBuckets][]fingerprint) {
 	var passed [teddyBuckets]float64
-	slices.SortStableFunc(all, func(p, q print) int { return cmp.Compare(passing(q, nil), passing(p, nil)) })
+	slices.SortStableFunc(all, func(p, q fingerprint) int { return cmp.Compare(passing(q, nil), passing(p, nil)) })
 	for _, p := range all {
 		best, least := 0, math.Inf(1)
 		for i := range b {
@@ -147,9 +147,9 @@ func bucketsOf(all []print) (b [teddyBuckets][]print) {
 }
 
 // passing is how often, roughly, bytes have the nibbles of p and the bucket.
-func passing(p print, bucket []print) float64 {
+func passing(p fingerprint, bucket []fingerprint) float64 {
 	often := 1.0
-	for k := range printLen {
+	for k := range fingerprintLen {
 		low, high := uint16(1)<<(p.byte(k)&15), uint16(1)<<(p.byte(k)>>4)
 		for _, o := range bucket {
 			low |= 1 << (o.byte(k) & 15)
@@ -169,7 +169,7 @@ func passing(p print, bucket []print) float64 {
 // find gives where the fingerprint of a needle that stands in s is, at or after
 // from; -1 when there is none. s has at least teddyMin bytes.
 func (t *teddy) find(s string, from int) int {
-	for from <= len(s)-printLen {
+	for from <= len(s)-fingerprintLen {
 		at, _, found := teddyScan(&t.masks, s, from)
 		if found && t.needleAt(s, at) {
 			return at
@@ -184,7 +184,7 @@ func (t *teddy) find(s string, from int) int {
 // needleAt tells whether a needle stands in s with its fingerprint at at.
 func (t *teddy) needleAt(s string, at int) bool {
 	maybe := uint8(0xff)
-	for k := range printLen {
+	for k := range fingerprintLen {
 		c := s[at+k]
 		maybe &= t.masks[2*k][c&15] & t.masks[2*k+1][c>>4]
 	}

@@ -8,7 +8,7 @@ var haveTeddy = cpu.X86.HasAVX2
 // for about teddyReach bytes. It gives the place, or where it ended, and how
 // many newlines are before it, from from on. s must have at least teddyMin
 // bytes, and from be at most its length. It does not look at s's last bytes,
-// fewer than printLen, where no fingerprint has room.
+// fewer than fingerprintLen, where no fingerprint has room.
 //
 //go:noescape
 func teddyScan(masks *teddyMasks, s string, from int) (at, newlines int, found bool)

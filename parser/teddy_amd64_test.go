@@ -37,11 +37,11 @@ func TestTeddyScans(t *testing.T) {
 		s, from := string(b), r.IntN(len(b)+1)
 		at, newlines, found := teddyScan(&td.masks, s, from)
 		want := from
-		for want < len(s)-printLen+1 && !td.mayStand(s, want) {
+		for want < len(s)-fingerprintLen+1 && !td.mayStand(s, want) {
 			want++
 		}
 		switch {
-		case found && at != want, !found && at > max(want, from), !found && at < min(len(s)-printLen+1, from+teddyReach):
+		case found && at != want, !found && at > max(want, from), !found && at < min(len(s)-fingerprintLen+1, from+teddyReach):
 			t.Fatalf("from %d of %d: found %v at %d, is at %d", from, len(s), found, at, want)
 		case newlines != strings.Count(s[from:at], "\n"):
 			t.Fatalf("from %d of %d to %d: %d newlines, are %d", from, len(s), at, newlines, strings.Count(s[from:at], "\n"))
@@ -59,7 +59,7 @@ func TestTeddyScans(t *testing.T) {
 // mayStand tells whether all eight nibbles at at may belong to one bucket.
 func (t *teddy) mayStand(s string, at int) bool {
 	maybe := uint8(0xff)
-	for k := range printLen {
+	for k := range fingerprintLen {
 		if c := s[at+k]; c < 0x80 {
 			maybe &= t.masks[2*k][c&15] & t.masks[2*k+1][c>>4]
 		} else {
@@ -94,7 +94,7 @@ func printOf(t *teddy, needle string) string {
 	for _, bucket := range t.buckets {
 		for _, p := range bucket {
 			if p.needle == needle {
-				return needle[p.at : p.at+printLen]
+				return needle[p.at : p.at+fingerprintLen]
 			}
 		}
 	}
