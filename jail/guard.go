@@ -1,8 +1,6 @@
 package jail
 
-import (
-	"time"
-)
+import "time"
 
 // guard is the eclipse guard of one jail at work.
 type guard struct {
@@ -96,14 +94,4 @@ func (s *Set) Holding(name string, limit int) []Decision {
 		}
 	}
 	return out
-}
-
-// jail finds a jail by name, Manual among them.
-func (s *Set) jail(name string) *jail {
-	for _, j := range s.all() {
-		if j.cfg.Name == name {
-			return j
-		}
-	}
-	return nil
 }

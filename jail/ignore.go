@@ -3,7 +3,6 @@ package jail
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -103,51 +102,4 @@ func newIgnoreSet(entries []string) (*ignoreSet, error) {
 		}
 	}
 	return s, nil
-}
-
-// namedList is a list of protected prefixes that the daemon found: "own
-// addresses", "gateways".
-type namedList struct {
-	name     string
-	prefixes []netip.Prefix
-}
-
-// protected are all named lists, with one table over them.
-type protected struct {
-	lists []namedList // sorted by name
-	nets  bart.Lite
-}
-
-// set replaces one list.
-func (p *protected) set(name string, prefixes []netip.Prefix) {
-	p.lists = slices.DeleteFunc(p.lists, func(l namedList) bool { return l.name == name })
-	if len(prefixes) > 0 {
-		l := namedList{name: name}
-		for _, x := range prefixes {
-			l.prefixes = append(l.prefixes, plain(x))
-		}
-		p.lists = append(p.lists, l)
-		slices.SortFunc(p.lists, func(a, b namedList) int { return strings.Compare(a.name, b.name) })
-	}
-	p.nets = bart.Lite{}
-	for _, l := range p.lists {
-		for _, x := range l.prefixes {
-			p.nets.Insert(x)
-		}
-	}
-}
-
-// find says which list has a part of prefix, and the entry.
-func (p *protected) find(prefix netip.Prefix) (list string, entry netip.Prefix, ok bool) {
-	if !p.nets.OverlapsPrefix(prefix) {
-		return "", entry, false
-	}
-	for _, l := range p.lists {
-		for _, x := range l.prefixes {
-			if x.Overlaps(prefix) {
-				return l.name, x, true
-			}
-		}
-	}
-	return "", entry, false
 }

@@ -115,6 +115,16 @@ func (s *Set) all() iter.Seq2[int, *jail] {
 	}
 }
 
+// jail finds a jail by name, Manual among them.
+func (s *Set) jail(name string) *jail {
+	for _, j := range s.all() {
+		if j.cfg.Name == name {
+			return j
+		}
+	}
+	return nil
+}
+
 // Clock is the largest time seen, zero before the first.
 func (s *Set) Clock() time.Time {
 	if s.clock == 0 {
