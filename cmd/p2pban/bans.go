@@ -77,11 +77,7 @@ func why(b control.Ban) string {
 	if b.Reason != "" {
 		return b.Reason
 	}
-	counts := map[string]int64{}
-	for rule, n := range b.Rules {
-		counts[rule] = int64(n)
-	}
-	return reasons(counts)
+	return reasons(b.Rules)
 }
 
 func printBansJSON(w io.Writer, list func(func(control.Ban) error) error) error {

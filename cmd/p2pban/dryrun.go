@@ -141,7 +141,7 @@ func (t *dryRunText) decision(d jail.Decision) error {
 	why := ""
 	switch d.Action {
 	case jail.Ban:
-		why = fmt.Sprintf("%d failures (%s), %s", d.Failures, lineCounts(d.Evidence.Rules), untilEnd(endOf(d)))
+		why = fmt.Sprintf("%d failures (%s), %s", d.Failures, reasons(d.Evidence.Rules), untilEnd(endOf(d)))
 	case jail.Held:
 		why = fmt.Sprintf("%d failures, held back by the eclipse guard", d.Failures)
 	}
@@ -155,15 +155,6 @@ func endOf(d jail.Decision) *time.Time {
 		return nil
 	}
 	return &d.Until
-}
-
-// lineCounts writes the lines behind a ban, by rule.
-func lineCounts(rules map[string]int) string {
-	counts := map[string]int64{}
-	for rule, n := range rules {
-		counts[rule] = int64(n)
-	}
-	return reasons(counts)
 }
 
 func (t *dryRunText) summary(s *agent.Summary) error {

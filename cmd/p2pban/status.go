@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -118,20 +120,13 @@ func printJails(w io.Writer, jails []control.JailStatus) {
 	say(w, "\n")
 }
 
-// reasons writes counts by reason, the most frequent first.
-func reasons(n map[string]int64) string {
-	keys := make([]string, 0, len(n))
-	for k := range n {
-		keys = append(keys, k)
-	}
-	sort.Slice(keys, func(i, j int) bool {
-		if n[keys[i]] != n[keys[j]] {
-			return n[keys[i]] > n[keys[j]]
-		}
-		return keys[i] < keys[j]
+// reasons writes counts by reason, or by rule, the most frequent first.
+func reasons[N int | int64](n map[string]N) string {
+	parts := slices.SortedFunc(maps.Keys(n), func(a, b string) int {
+		return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a, b))
 	})
-	for i, k := range keys {
-		keys[i] = fmt.Sprintf("%d %s", n[k], k)
+	for i, k := range parts {
+		parts[i] = fmt.Sprintf("%d %s", n[k], k)
 	}
-	return strings.Join(keys, ", ")
+	return strings.Join(parts, ", ")
 }
