@@ -57,8 +57,9 @@ func (c *claim) comment(format string) string {
 // nobody has to answer.
 const claimTimeout = time.Second
 
-// heeds reports, as an ErrOwned, that the comment on what is the claim, in that
-// format, of another process that is still there.
+// heeds gives an ErrOwned when comment, which was written in that format, is the claim
+// of another process that is still there. what is the subject of the error's sentence
+// ("the table inet p2pban is").
 func (c *claim) heeds(what, format, comment string) error {
 	var pid, uid int
 	var name string

@@ -92,10 +92,11 @@ func destroySet(ctx context.Context, name string) error {
 	return err
 }
 
-// FlushOther removes what the other backend of the kernel than the one called name
-// has left, so that a ban that is lifted here does not stand there. What a process
-// that is still there keeps (Options.Exclusive) is left alone. Call it once the bans
-// stand in the one, for in between nobody would be out.
+// FlushOther removes what the kernel's other backend has left: the rules of iptables
+// where name is "nftables", our table where it is "iptables". Else a ban that is lifted
+// here would still stand there. What a running process keeps (Options.Exclusive) is
+// left alone. Call it once the bans stand in the backend called name, or for a moment
+// nobody would be kept out.
 func FlushOther(ctx context.Context, name string) (removed []string, err error) {
 	switch name {
 	case "nftables":

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -127,4 +128,10 @@ func parseMember(s string) (netip.Prefix, error) {
 		return netip.Prefix{}, err
 	}
 	return netip.PrefixFrom(a, a.BitLen()), nil
+}
+
+// ipsetNames gives the names of all sets, ours and others.
+func ipsetNames(ctx context.Context) ([]string, error) {
+	said, err := execute(ctx, "", "ipset", "list", "-n")
+	return strings.Fields(said), err
 }

@@ -143,15 +143,6 @@ func (t *IPTables) clearOtherVariant(ctx context.Context) error {
 	return nil
 }
 
-// clear takes out our rules and says whether there were any.
-func (x xtables) clear(ctx context.Context) (bool, error) {
-	stand, err := x.standing(ctx)
-	if err != nil || len(stand) == 0 {
-		return false, err
-	}
-	return true, x.replace(ctx, stand, nil)
-}
-
 // Apply makes one change in one run of ipset.
 func (t *IPTables) Apply(ctx context.Context, c Change) error {
 	t.mu.Lock()
@@ -280,9 +271,4 @@ func (t *IPTables) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.claim.close()
-}
-
-func ipsetNames(ctx context.Context) ([]string, error) {
-	said, err := execute(ctx, "", "ipset", "list", "-n")
-	return strings.Fields(said), err
 }

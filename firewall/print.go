@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
-	"slices"
 	"sync"
-	"time"
 )
 
 // Print is the backend that changes nothing: it writes, as nft would read
@@ -20,7 +17,7 @@ type Print struct {
 	mu   sync.Mutex // guards w and the fields below
 	w    io.Writer
 	plan plan
-	bans map[netip.Prefix]time.Time // what would stand, by prefix; zero time: for ever
+	bans bansInMemory // what would stand
 }
 
 var _ Backend = (*Print)(nil)
@@ -39,7 +36,7 @@ func (p *Print) Init(_ context.Context, bans []Ban) error {
 	if err := p.print(tx); err != nil {
 		return err
 	}
-	p.plan, p.bans = next, map[netip.Prefix]time.Time{}
+	p.plan, p.bans = next, bansInMemory{}
 	p.remember(Change{Set: bans})
 	return nil
 }
@@ -67,15 +64,7 @@ func (p *Print) Apply(_ context.Context, c Change) error {
 func (p *Print) List(context.Context) ([]Ban, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.Options.now()
-	bans := make([]Ban, 0, len(p.bans))
-	for prefix, until := range p.bans {
-		if until.IsZero() || until.After(now) {
-			bans = append(bans, Ban{Prefix: prefix, Until: until})
-		}
-	}
-	slices.SortFunc(bans, func(a, b Ban) int { return a.Prefix.Compare(b.Prefix) })
-	return bans, nil
+	return p.bans.list(p.Options.now()), nil
 }
 
 // Close does nothing: what is printed stays.
@@ -88,7 +77,8 @@ func (p *Print) print(tx transaction) error {
 	return nil
 }
 
-// remember keeps the model. The prefixes have passed Clean already.
+// remember brings bans to what would stand after c. Its prefixes have passed Clean
+// already.
 func (p *Print) remember(c Change) {
 	now := p.Options.now()
 	for _, l := range c.Lift {

@@ -15,6 +15,7 @@ func (s addTable) appendText(b []byte) []byte {
 	}
 	return append(b, '\n')
 }
+
 func (deleteTable) appendText(b []byte) []byte {
 	return append(b, "delete table inet "+tableName+"\n"...)
 }

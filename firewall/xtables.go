@@ -122,6 +122,15 @@ func (x xtables) replace(ctx context.Context, old, fresh []string) error {
 	return err
 }
 
+// clear takes out our rules and says whether there were any.
+func (x xtables) clear(ctx context.Context) (bool, error) {
+	stand, err := x.standing(ctx)
+	if err != nil || len(stand) == 0 {
+		return false, err
+	}
+	return true, x.replace(ctx, stand, nil)
+}
+
 // variant asks which of the two rulesets a program works on: "nf_tables" or
 // "legacy". A kernel uses both at once, so rules must go where the host's
 // other rules are: where the plain name iptables leads.
