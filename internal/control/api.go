@@ -135,7 +135,8 @@ type JailStatus struct {
 // JailDetail is one jail with the hosts whose bans its eclipse guard holds back.
 type JailDetail struct {
 	JailStatus
-	// Held are at most MaxHeld of them, the one that was quiet longest first.
+	// WouldBan are the hosts that the guard holds back, at most MaxHeld of them, the
+	// one that was quiet longest first.
 	WouldBan []Ban `json:"would_ban"`
 }
 
