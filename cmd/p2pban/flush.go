@@ -10,6 +10,7 @@ import (
 
 	"github.com/p2pban/p2pban/firewall"
 	"github.com/p2pban/p2pban/internal/agent"
+	"github.com/p2pban/p2pban/internal/config"
 )
 
 const flushLong = `Remove everything p2pban has put into the firewall, and into the Kubo node and the
@@ -27,11 +28,15 @@ func newFlush(g *global) *cobra.Command {
 		Example: "  systemctl stop p2pban && p2pban flush",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, errConfig := g.load()
 			removed, err := firewall.Flush(c.Context())
-			if err != nil {
+			switch {
+			case errors.Is(err, firewall.ErrPermission) && errConfig == nil && !agent.BansInKernel(cfg):
+				err = nil // whoever has no right to the kernel has no bans there
+			case err != nil:
 				err = withFirewallHint(err)
 			}
-			more, errDoors := flushDoors(c, g)
+			more, errDoors := flushDoors(c, cfg, errConfig)
 			removed, err = append(removed, more...), errors.Join(err, errDoors)
 			if len(removed) > 0 {
 				warnOfDaemon(c, g)
@@ -52,10 +57,9 @@ func newFlush(g *global) *cobra.Command {
 
 // flushDoors empties what the configuration names beside the kernel. One that can't
 // be read must not keep anybody from flushing the kernel, but is not passed over.
-func flushDoors(c *cobra.Command, g *global) ([]string, error) {
-	cfg, err := g.load()
-	if err != nil {
-		return nil, fmt.Errorf("whether a Kubo node or a deny file has bans too can't be known: %w", err)
+func flushDoors(c *cobra.Command, cfg *config.Config, errConfig error) ([]string, error) {
+	if errConfig != nil {
+		return nil, fmt.Errorf("whether a Kubo node or a deny file has bans too can't be known: %w", errConfig)
 	}
 	removed, err := agent.FlushDoors(c.Context(), cfg)
 	if err != nil {

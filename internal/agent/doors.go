@@ -116,6 +116,11 @@ func flushOther(ctx context.Context, door string, log *slog.Logger) {
 	}
 }
 
+// BansInKernel tells whether one of the doors is the kernel's firewall.
+func BansInKernel(cfg *config.Config) bool {
+	return cfg.Firewall.Backend != "print" && cfg.Firewall.Backend != "none"
+}
+
 // left is what doors that the configuration does not name any more still keep.
 type left struct {
 	what, fix string
@@ -125,7 +130,7 @@ type left struct {
 // leftBehind looks for it: in a kernel that is to be left alone, and in a Kubo node.
 func leftBehind(ctx context.Context, cfg *config.Config) []left {
 	var out []left
-	if b := cfg.Firewall.Backend; b == "print" || b == "none" {
+	if !BansInKernel(cfg) {
 		standing, err := firewall.Left(ctx)
 		if len(standing) > 0 {
 			out = append(out, left{
