@@ -2,7 +2,10 @@ package firewall
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -17,11 +20,15 @@ type DenyFile struct {
 	path string
 	now  func() time.Time
 
-	mu   sync.Mutex // guards bans
-	bans bansInMemory
+	mu    sync.Mutex // guards the fields below
+	bans  bansInMemory
+	wrote os.FileInfo // the file as we left it
 }
 
-var _ Backend = (*DenyFile)(nil)
+var (
+	_ Backend = (*DenyFile)(nil)
+	_ Watcher = (*DenyFile)(nil)
+)
 
 // NewDenyFile returns the backend that writes to path; now may be nil.
 func NewDenyFile(path string, now func() time.Time) *DenyFile {
@@ -57,7 +64,35 @@ func (d *DenyFile) write(next bansInMemory) error {
 	if err := writeMultiaddrs(d.path, slices.Collect(maps.Keys(next))); err != nil {
 		return err
 	}
-	d.bans = next
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return fmt.Errorf("writing the deny list: %w", err)
+	}
+	d.bans, d.wrote = next, info
+	return nil
+}
+
+// Watch looks every ten seconds whether the file still is the one that we wrote.
+func (d *DenyFile) Watch(ctx context.Context, report func(Disturbance)) error {
+	return watch(ctx, pollInterval, nil, report, func(string) error { return d.changed() })
+}
+
+// changed reports, as an ErrGone, that another has written or removed the file.
+func (d *DenyFile) changed() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.wrote == nil {
+		return nil // not started
+	}
+	info, err := os.Stat(d.path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%w: the file %s was removed", ErrGone, d.path)
+	case err != nil:
+		return nil // writing it will say so
+	case !os.SameFile(info, d.wrote) || info.Size() != d.wrote.Size() || !info.ModTime().Equal(d.wrote.ModTime()):
+		return fmt.Errorf("%w: the file %s was changed", ErrGone, d.path)
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -32,6 +33,35 @@ func TestDenyFileText(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
 		t.Errorf("the file's mode is %v (%v), want 0644: the node is another user", info.Mode(), err)
+	}
+}
+
+// A file that another has emptied or removed keeps nobody out until it is repaired.
+func TestDenyFileChangedByAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deny")
+	d := NewDenyFile(path, nil)
+	expect := func(when string, gone bool) {
+		t.Helper()
+		if err := d.changed(); errors.Is(err, ErrGone) != gone || err != nil && !gone {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	expect("before the start", false)
+	mustInit(t, d, mixed()...)
+	expect("after the start", false)
+	mustApply(t, d, Change{Lift: prefixes("192.0.2.2/32")})
+	expect("after a change of ours", false)
+	for what, do := range map[string]func() error{
+		"emptied":  func() error { return os.Truncate(path, 0) },
+		"removed":  func() error { return os.Remove(path) },
+		"replaced": func() error { _, err := NewDenyFile(path, nil).Flush(t.Context()); return err },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		expect(what, true)
+		mustInit(t, d, mixed()...)
+		expect("repaired", false)
 	}
 }
 

@@ -75,7 +75,7 @@ func warnOfDaemon(c *cobra.Command, g *global) {
 	defer cancel()
 	s, err := g.client().Status(ctx)
 	if err == nil && (s.Firewall.Backend != "print" || len(s.Doors) > 0) {
-		say(c.ErrOrStderr(), "a daemon runs and puts its bans back at once: stop it first (`systemctl stop p2pban`), or lift its bans (`p2pban unban --all`)\n")
+		say(c.ErrOrStderr(), "a daemon runs and puts its bans back: stop it first (`systemctl stop p2pban`), or lift its bans (`p2pban unban --all`)\n")
 	}
 }
 
