@@ -141,7 +141,9 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 		return nil, stateHelp(err, store.Path())
 	}
 	e := bareEngine(o, jails, store, saved.Checkpoint)
-	e.aside = aside
+	if e.aside = aside; aside == "" {
+		e.aside, e.taken = store.LastAside(), takenEarlier
+	}
 	doors, err := openDoors(cfg, o.Out)
 	if err != nil {
 		return nil, err

@@ -42,8 +42,8 @@ type engine struct {
 	started time.Time
 	version string
 	config  string
-	// aside is where a damaged state file was put at the start, "" for none; taken
-	// says which of its bans were taken over, "" that none could be.
+	// aside is where a damaged state file was put, at this start or an earlier one, ""
+	// for none; taken says which of its bans were taken over, "" that none could be.
 	aside     string
 	taken     string
 	jails     *jail.Set

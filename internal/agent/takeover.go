@@ -64,6 +64,9 @@ func (e *engine) takeOver(ctx context.Context, doors []door) error {
 	return nil
 }
 
+// takenEarlier is what is known of bans where the file was damaged before this start.
+const takenEarlier = "that was at an earlier start, whose log says which of its bans were taken over"
+
 // maxNamed is how many lifted bans are named.
 const maxNamed = 8
 

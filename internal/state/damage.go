@@ -73,6 +73,19 @@ func (s *Store) classify(doing string, err error) error {
 // asideMark stands between the path of a file that was set aside and the time.
 const asideMark = ".damaged-"
 
+// LastAside is the damaged file that was set aside last and lies there still; empty
+// if there is none.
+func (s *Store) LastAside() (aside string) {
+	there, _ := os.ReadDir(filepath.Dir(s.path)) // sorted by name
+	for _, f := range there {
+		name := f.Name()
+		if strings.HasPrefix(name, filepath.Base(s.path)+asideMark) && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
+			aside = filepath.Join(filepath.Dir(s.path), name)
+		}
+	}
+	return aside
+}
+
 // markSuffix is the end of the name of the mark, see markAside.
 const markSuffix = ".aside"
 
