@@ -129,6 +129,10 @@ func (c *checker) source(ctx context.Context, spec config.Source) {
 // files reads the end of every file.
 func (c *checker) files(ctx context.Context, about string, spec config.Source, r *reader) {
 	for _, pattern := range spec.Files {
+		if log := everybodys(pattern); log != "" && !spec.Trust {
+			c.add(Warning, about, "every user of this machine can write lines into "+log+", by logger(1), and have anybody banned; so can whoever gets another program to log his words there",
+				"read the node's journal unit (unit = …), or have the node or the syslog daemon write a file of its own")
+		}
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
 			c.add(Warning, about, "no file "+pattern+" yet", "it is waited for; is this where the node logs?")
@@ -143,6 +147,18 @@ func (c *checker) files(ctx context.Context, about string, spec config.Source, r
 		}
 		c.serviceReads(ctx, about, spec, paths)
 	}
+}
+
+// everybodys gives a log that a pattern takes in and that syslog daemons write
+// what any program says to, where they are as distributions set them up; empty if
+// it takes in none. A source of the journal for which that holds is refused.
+func everybodys(pattern string) string {
+	for _, log := range []string{"/var/log/syslog", "/var/log/messages", "/var/log/user.log", "/var/log/daemon.log"} {
+		if ok, _ := filepath.Match(pattern, log); ok {
+			return log
+		}
+	}
+	return ""
 }
 
 // readEnd reads the last checkBytes of a file, which the node's user may have
