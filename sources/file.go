@@ -19,7 +19,8 @@ type FileOptions struct {
 	// directory changes. What a glob matches of rotated files (log.1 beside
 	// log) is not followed by itself, only as the past of its log.
 	Patterns []string
-	// Cursor resumes after the batch that carried it; empty to begin anew.
+	// Cursor resumes after the batch that carried it; empty, or a Journal's, to
+	// begin anew.
 	Cursor string
 	// FromStart reads the files that exist when Run begins from their first
 	// line; otherwise only what is written from then on. With a Cursor it has
@@ -92,6 +93,7 @@ func newFile(o FileOptions, kind string, finders []finder) (*File, error) {
 			return nil, err
 		}
 	}
+	o.Cursor = ownCursor(o.Cursor, "cursor")
 	cursor, err := parseFileCursor(o.Cursor)
 	if err != nil {
 		return nil, err

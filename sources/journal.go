@@ -26,7 +26,8 @@ type JournalOptions struct {
 	Matches []string
 	// Directory holds journal files; empty for the journal of this machine.
 	Directory string
-	// Cursor resumes after the batch that carried it; empty to begin anew.
+	// Cursor resumes after the batch that carried it; empty, or a File's, to begin
+	// anew.
 	Cursor string
 	// Since begins at entries of that time where there is no Cursor; zero for
 	// only what is logged from now on, time.Unix(0, 0) for all there is.
@@ -114,6 +115,7 @@ func newJournal(o JournalOptions, open func(string, [][]string) (journalReader, 
 	if err != nil {
 		return nil, err
 	}
+	o.Cursor = ownCursor(o.Cursor, "files")
 	cursor, err := parseJournalCursor(o.Cursor)
 	if err != nil {
 		return nil, err
