@@ -55,6 +55,7 @@ func Check(ctx context.Context, cfg *config.Config) []Finding {
 	for _, s := range cfg.Sources {
 		c.source(ctx, s)
 	}
+	c.shared()
 	c.firewall(ctx)
 	c.state()
 	c.daemon(ctx)
