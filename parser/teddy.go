@@ -146,22 +146,47 @@ func bucketsOf(all []fingerprint) (b [teddyBuckets][]fingerprint) {
 	return b
 }
 
+// usual is what stands in nearly every line of one log or another. A bucket that
+// passes four bytes of it stops the search once a line, whatever it passes by chance:
+// three needles more, with which one passed " msg", had a sparse log take 1.8 times.
+const usual = `time=2026-01-01T00:00:00.020Z level=debug level=info level=warn level=error source=/go/pkg/mod/github.com/libp2p/go-libp2p@v0.51.0/p2p/net/swarm/swarm_dial.go:551 msg="x" logger=net err="x" error="x" peer=12D3KooW addr=/ip4/10.0.0.1/tcp/4001/udp/4001/quic-v1/p2p/
+ts=2026-01-01T00:00:00.020Z	DEBUG	INFO	WARN	ERROR	swarm2	swarm/swarm_dial.go:551	x	{"peer": "x", "error": "x"}
+{"level":"info","ts":"2026-01-01","logger":"dht","caller":"x.go:551","msg":"x","time":"x","timestamp":"x","fields":{"message":"x","target":"libp2p_swarm"}}
+2026-01-01T00:00:00.020000Z DEBUG TRACE  INFO  WARN ERROR libp2p_swarm: connection peer_id=12D3KooW error=
+{"log":"x","stream":"stdout","stream":"stderr","time":"x"} 2026-01-01T00:00:00.020000000+00:00 stdout F stderr F
+Jan 01 00:00:00 host node[1]: `
+
+// onceALine is how often what stands once in a line of 200 bytes stands at a place,
+// as passing counts: percent to the power of fingerprintLen.
+const onceALine = 1e8 / 200
+
 // passing is how often, roughly, bytes have the nibbles of p and the bucket.
 func passing(p fingerprint, bucket []fingerprint) float64 {
 	often := 1.0
+	var low, high [fingerprintLen]uint16
 	for k := range fingerprintLen {
-		low, high := uint16(1)<<(p.byte(k)&15), uint16(1)<<(p.byte(k)>>4)
+		low[k], high[k] = 1<<(p.byte(k)&15), 1<<(p.byte(k)>>4)
 		for _, o := range bucket {
-			low |= 1 << (o.byte(k) & 15)
-			high |= 1 << (o.byte(k) >> 4)
+			low[k] |= 1 << (o.byte(k) & 15)
+			high[k] |= 1 << (o.byte(k) >> 4)
 		}
 		sum := 0.0
-		for h := high; h != 0; h &= h - 1 {
-			for l := low; l != 0; l &= l - 1 {
+		for h := high[k]; h != 0; h &= h - 1 {
+			for l := low[k]; l != 0; l &= l - 1 {
 				sum += common[bits.TrailingZeros16(h)<<4|bits.TrailingZeros16(l)]
 			}
 		}
 		often *= sum
+	}
+	for i := range len(usual) - fingerprintLen + 1 {
+		passes := true
+		for k := 0; k < fingerprintLen && passes; k++ {
+			c := usual[i+k]
+			passes = low[k]>>(c&15)&(high[k]>>(c>>4))&1 != 0
+		}
+		if passes {
+			often += onceALine
+		}
 	}
 	return often
 }
@@ -181,14 +206,19 @@ func (t *teddy) find(s string, from int) int {
 	return -1
 }
 
-// needleAt tells whether a needle stands in s with its fingerprint at at.
-func (t *teddy) needleAt(s string, at int) bool {
+// maybe gives the buckets that pass the bytes of s at at.
+func (t *teddy) maybe(s string, at int) uint8 {
 	maybe := uint8(0xff)
 	for k := range fingerprintLen {
 		c := s[at+k]
 		maybe &= t.masks[2*k][c&15] & t.masks[2*k+1][c>>4]
 	}
-	for ; maybe != 0; maybe &= maybe - 1 {
+	return maybe
+}
+
+// needleAt tells whether a needle stands in s with its fingerprint at at.
+func (t *teddy) needleAt(s string, at int) bool {
+	for maybe := t.maybe(s, at); maybe != 0; maybe &= maybe - 1 {
 		for _, p := range t.buckets[bits.TrailingZeros8(maybe)] {
 			if p.at <= at && strings.HasPrefix(s[at-p.at:], p.needle) {
 				return true

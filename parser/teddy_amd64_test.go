@@ -100,3 +100,17 @@ func printOf(t *teddy, needle string) string {
 	}
 	return ""
 }
+
+// What stands in every line of a log does not stop the search, whatever needles
+// share a bucket: the built-in rules find it only where a needle is.
+func TestUsualTextDoesNotPass(t *testing.T) {
+	needAVX2(t)
+	for name, p := range map[string]*Parser{"default": newParser(t, Options{}), "every rule": everyRule(t)} {
+		td := p.filter.teddy
+		for at := range len(usual) - fingerprintLen + 1 {
+			if maybe := td.maybe(usual, at); maybe != 0 {
+				t.Errorf("%s: buckets %08b pass %q", name, maybe, usual[at:at+fingerprintLen])
+			}
+		}
+	}
+}
