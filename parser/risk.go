@@ -96,7 +96,7 @@ var risks = [...]risk{
 			Summary: "the node prints raw, in console format, what a peer answered on a stream that the node opened: a peer can write whole lines, any address in them",
 			Setting: "GOLOG_LOG_FMT=json, or whoever prints such errors (Lotus: chainxchg) at error (GOLOG_LOG_LEVEL=error,canonical-log=info)",
 		},
-		needles: []string{"(or na). got: ", " lazy handshake ( ", lotusExchange},
+		needles: []string{"unrecognized response", " lazy handshake ( ", lotusExchange},
 	},
 }
 
@@ -104,10 +104,10 @@ var risks = [...]risk{
 const lotusExchange = "chainxchg"
 
 // answerWitnesses stand before a peer's words: go-multistream's errors (client.go,
-// lazyClient.go) in later versions than v0.3, and those of Lotus' chain exchange
-// (chain/exchange/protocol.go).
+// lazyClient.go; the second is that of versions up to v0.3, which go-libp2p had up to
+// v0.24 at least), and those of Lotus' chain exchange (chain/exchange/protocol.go).
 var answerWitnesses = [...]string{
-	"unrecognized response. expected: ", "protocol mismatch in lazy handshake ( ",
+	"unrecognized response. expected: ", "unrecognized response: ", "protocol mismatch in lazy handshake ( ",
 	"block sync peer errored: ", "block sync request invalid: ",
 }
 

@@ -64,6 +64,7 @@ func TestConsoleWitness(t *testing.T) {
 		// Printed by an application on go-libp2p v0.43 in Lotus' words, of a peer that
 		// answered the opening of a stream with two lines.
 		{stamp + "WARN\tchainxchg\texchange/client.go:137\tcould not send request to peer 12D3: failed to negotiate protocol: unrecognized response. expected: /fil/chain/xchg/0.0.1 (or na). got: x", RiskAnswer},
+		{stamp + "WARN\tapp\tapp/app.go:1\tfailed to negotiate protocol: unrecognized response: x", RiskAnswer},
 		{stamp + "ERROR\tapp\tapp/app.go:1\tcould not send request to peer 12D3: protocol mismatch in lazy handshake ( x", RiskAnswer},
 		{stamp + "WARN\tchainxchg\texchange/client.go:145\tprocessing peer 12D3 response failed: status error: block sync peer errored: x", RiskAnswer},
 		{stamp + "WARN\tchainxchg\texchange/client.go:145\tprocessing peer 12D3 response failed: status error: not found", 0},
