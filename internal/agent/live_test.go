@@ -396,6 +396,37 @@ func TestReload(t *testing.T) {
 	l.wait("the third line, in the new file, to ban", func() bool { return inKernel(t, hostile.String()) })
 }
 
+// TestReloadBringsASourceBack has one reload take a source away and the next bring
+// it back: it goes on where it was. What had been judged does not count twice, not
+// with fromstart either, and what was logged meanwhile counts.
+func TestReloadBringsASourceBack(t *testing.T) {
+	both := liveConfig + "[source.other]\nfile = \"DIR/other.log\"\n"
+	from, to := strings.Index(both, "[source.node]"), strings.Index(both, "[jail")
+	alone := both[:from] + both[to:]
+	l := newLab(t, both)
+	l.accuse("node.log", hostile, 2)
+	l.start()
+	l.wait("the lines to be judged", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && s.Events == 2
+	})
+	reload := func(toml, want string) {
+		l.configure(toml)
+		if reply, err := l.client.Reload(t.Context()); err != nil || !slices.Equal(reply.Changes, []string{want}) {
+			t.Fatalf("reload: %+v, %v; want %q", reply, err, want)
+		}
+	}
+	reload(alone, "source node is gone")
+	l.accuse("node.log", hostile6, 3)
+	reload(both, "source node is new")
+	l.wait("the ban by what was logged meanwhile", func() bool { return inKernel(t, "2001:db8:a::") })
+	if inKernel(t, hostile.String()) {
+		t.Error("two lines were counted twice")
+	}
+	l.accuse("node.log", hostile, 1)
+	l.wait("the third line to ban", func() bool { return inKernel(t, hostile.String()) })
+}
+
 // TestReloadWithoutAJail tells that its bans go with it.
 func TestReloadWithoutAJail(t *testing.T) {
 	l := newLab(t, liveConfig)

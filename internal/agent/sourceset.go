@@ -24,7 +24,26 @@ func (e *engine) newSource(spec config.Source, cfg *config.Config) (*source, err
 	for _, shown := range s.holes {
 		s.risks |= shown
 	}
-	return s, s.open(e.cursors[spec.Name])
+	return s, s.open(e.cursorOf(spec))
+}
+
+// leftSource is where a source was that a reload took away.
+type leftSource struct {
+	spec   config.Source
+	cursor string
+}
+
+// cursorOf gives the position up to which a source's lines are judged. One that a
+// reload took away and another brings back goes on where it was, or with fromstart
+// its lines would count twice; one of that name that reads another log does not.
+func (e *engine) cursorOf(spec config.Source) string {
+	if c := e.cursors[spec.Name]; c != "" {
+		return c
+	}
+	if l := e.left[spec.Name]; sameLog(l.spec, spec) {
+		return l.cursor
+	}
+	return ""
 }
 
 // openSources makes every source. One that can't be opened now is tried again
