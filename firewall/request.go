@@ -113,9 +113,9 @@ func commentIn(userdata []byte) string {
 	return ""
 }
 
-// elementsAtOnce bounds the elements that are asked for in one message. Each is
-// answered with a message of its own, and the socket holds some 200 of them
-// before it loses any (net.core.rmem_default, 212992 bytes).
+// elementsAtOnce bounds the elements that are asked for at once, and so how long
+// others wait for the socket. Each is answered by itself, and receiveBuffer holds
+// many times as many answers (5,000 were read).
 const elementsAtOnce = 64
 
 // getElements reads the elements that ban exactly these prefixes, at most

@@ -74,12 +74,14 @@ func FlushDoors(ctx context.Context, cfg *config.Config) (removed []string, err 
 			removed = append(removed, fmt.Sprintf("%d %s %s", n, what, where))
 		}
 	}
-	if c := cfg.Firewall; c.KuboAPI != "" {
-		k, errOpen := openKubo(cfg)
-		if errOpen != nil {
-			return nil, errOpen
-		}
-		flush("filters in the Kubo node at", c.KuboAPI, k.Flush)
+	if api := cfg.Firewall.KuboAPI; api != "" {
+		flush("filters in the Kubo node at", api, func(ctx context.Context) (int, error) {
+			k, err := openKubo(cfg)
+			if err != nil {
+				return 0, err
+			}
+			return k.Flush(ctx)
+		})
 	}
 	if file := cfg.Firewall.DenyFile; file != "" {
 		flush("addresses in", file, firewall.NewDenyFile(file, nil).Flush)

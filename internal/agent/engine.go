@@ -95,8 +95,8 @@ type engine struct {
 	ready bool
 	// cursors says by source up to where its lines are judged.
 	cursors map[string]string
-	// left are the sources that reloads took away, by name.
-	left map[string]leftSource
+	// away are the sources that reloads took away, by name.
+	away map[string]awaySource
 	// holes says by source what the streams have shown up to there, as it was
 	// saved last.
 	holes map[string]holes

@@ -36,6 +36,14 @@ func TestForgedLineAfterRestart(t *testing.T) {
 				t.Fatalf("%+v, %v", reply, err)
 			}
 		}},
+		{"a source that was taken away and brought back", func(t *testing.T, l *lab) {
+			for _, toml := range []string{strings.NewReplacer("source.node", "source.other", "node.log", "other.log").Replace(liveConfig), liveConfig} {
+				l.configure(toml)
+				if reply, err := l.client.Reload(t.Context()); err != nil || len(reply.Changes) != 2 {
+					t.Fatalf("%+v, %v", reply, err)
+				}
+			}
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLab(t, liveConfig)

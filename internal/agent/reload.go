@@ -128,10 +128,7 @@ func (e *engine) swapSources(next []*source) (changes []string) {
 		switch {
 		case s == nil:
 			changes = append(changes, "source "+n.spec.Name+" is new")
-			if c := e.cursorOf(n.spec); c != "" {
-				e.cursors[n.spec.Name] = c // where it is until its next batch
-			}
-			delete(e.left, n.spec.Name)
+			e.bringBack(n)
 			e.startSource(n)
 		case sameLog(s.spec, n.spec):
 			s.adopt(n)
@@ -150,7 +147,7 @@ func (e *engine) swapSources(next []*source) (changes []string) {
 		if !slices.ContainsFunc(next, func(n *source) bool { return n.spec.Name == s.spec.Name }) {
 			changes = append(changes, "source "+s.spec.Name+" is gone")
 			e.endSource(s)
-			e.left[s.spec.Name] = leftSource{s.spec, e.cursors[s.spec.Name]}
+			e.away[s.spec.Name] = awaySource{s.spec, e.cursors[s.spec.Name], s.holesNow(), s.risks}
 			delete(e.cursors, s.spec.Name)
 			delete(e.holes, s.spec.Name)
 			e.alarms.drop(s.spec.Name)

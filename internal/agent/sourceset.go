@@ -27,10 +27,13 @@ func (e *engine) newSource(spec config.Source, cfg *config.Config) (*source, err
 	return s, s.open(e.cursorOf(spec))
 }
 
-// leftSource is where a source was that a reload took away.
-type leftSource struct {
+// awaySource is where a source was that a reload took away, and what its streams
+// had shown up to there.
+type awaySource struct {
 	spec   config.Source
 	cursor string
+	holes  holes
+	risks  parser.Risks
 }
 
 // cursorOf gives the position up to which a source's lines are judged. One that a
@@ -40,10 +43,22 @@ func (e *engine) cursorOf(spec config.Source) string {
 	if c := e.cursors[spec.Name]; c != "" {
 		return c
 	}
-	if l := e.left[spec.Name]; sameLog(l.spec, spec) {
-		return l.cursor
+	if a := e.away[spec.Name]; sameLog(a.spec, spec) {
+		return a.cursor
 	}
 	return ""
+}
+
+// bringBack has a source that was opened at cursorOf know what was known of it there.
+func (e *engine) bringBack(s *source) {
+	a, ok := e.away[s.spec.Name]
+	if delete(e.away, s.spec.Name); !ok || !sameLog(a.spec, s.spec) {
+		return
+	}
+	s.holes, s.risks = a.holes, a.risks
+	if a.cursor != "" {
+		e.cursors[s.spec.Name] = a.cursor // until its next batch
+	}
 }
 
 // openSources makes every source. One that can't be opened now is tried again
