@@ -873,11 +873,11 @@ var builtinFiles = []ruleFile{
 		Implementation: "py-libp2p",
 		Rule: []rawRule{
 			rawRule{
-				Line:           5,
+				Line:           6,
 				Name:           "gate",
 				Summary:        "the node's connection gate denied the peer's inbound connection",
 				Default:        true,
-				Setting:        "LIBP2P_DEBUG=libp2p.network.swarm:DEBUG, with py-libp2p 0.8.1 or later",
+				Setting:        "LIBP2P_DEBUG=:CRITICAL,libp2p.network.swarm:DEBUG, with py-libp2p 0.8.1 or later",
 				FalsePositives: "none that the operator's deny list does not ask for",
 				Source:         "libp2p/py-libp2p libp2p/network/swarm.py @1523c8c, 0.7.0 and 0.8.1",
 				rawRecord: rawRecord{

@@ -98,6 +98,9 @@ func framePython(s string, res *Result) bool {
 	if strings.Contains(message, handshakeContents) {
 		res.Risk |= RiskHandshakeContents
 	}
+	if printsPeersWords(rec) {
+		res.Risk |= RiskPeersWords
+	}
 	return true
 }
 

@@ -1,6 +1,9 @@
 package parser
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Risks is a set of holes through which a stranger can write whole lines into a
 // stream, so that no reader can tell them from the node's own. He writes them in
@@ -30,6 +33,11 @@ const (
 	// in the error, and Lotus' own protocol has an error in the peer's words; the
 	// witness is a console line of any logger that prints one of them.
 	RiskAnswer
+	// RiskPeersWords: py-libp2p prints topics, namespaces and reasons in a peer's
+	// words raw, some of them at INFO and WARNING, which is the level of all its
+	// loggers that LIBP2P_DEBUG does not name; the witness is a line with such
+	// words, or any at DEBUG of a logger that prints them.
+	RiskPeersWords
 )
 
 // Risk describes one hole for people.
@@ -78,7 +86,7 @@ var risks = [...]risk{
 		Risk: Risk{
 			Bit: RiskHandshakeContents, Name: "multiselect-contents",
 			Summary: "py-libp2p prints what a stranger sends in place of multistream's header raw: he can write whole lines, any address in them (0.7.0: before authentication and at every level; 0.8.1: authenticated peers, at DEBUG of host.basic_host)",
-			Setting: "py-libp2p 0.8.1 or later with LIBP2P_DEBUG=libp2p.network.swarm:DEBUG and nothing else",
+			Setting: "py-libp2p 0.8.1 or later with LIBP2P_DEBUG=:CRITICAL,libp2p.network.swarm:DEBUG",
 		},
 		needles: []string{handshakeContents},
 	},
@@ -97,6 +105,14 @@ var risks = [...]risk{
 			Setting: "GOLOG_LOG_FMT=json, or whoever prints such errors (Lotus: chainxchg) at error (GOLOG_LOG_LEVEL=error,canonical-log=info)",
 		},
 		needles: []string{"unrecognized response", " lazy handshake ( ", lotusExchange},
+	},
+	{
+		Risk: Risk{
+			Bit: RiskPeersWords, Name: "python-words",
+			Summary: "py-libp2p prints raw what a peer calls a topic or a namespace, or gives as the reason for closing: a peer, at DEBUG a stranger, can write whole lines, any address in them",
+			Setting: "LIBP2P_DEBUG=:CRITICAL,libp2p.network.swarm:DEBUG, which keeps py-libp2p's other loggers quiet",
+		},
+		needles: pythonLoggers[:],
 	},
 }
 
@@ -130,6 +146,28 @@ const dialErrorLine = "  * [/"
 // handshakeContents is how py-libp2p introduces the peer's bytes
 // (libp2p/protocol_muxer/multiselect.py), in a record or in a traceback.
 const handshakeContents = "handshake_contents="
+
+// pythonLoggers are those of py-libp2p that print words of a peer's own raw, each
+// with its children: at DEBUG in many lines, from INFO on where one of
+// pythonWitnesses stands before them (0.8.1: pubsub/pubsub.py and gossipsub.py,
+// discovery/rendezvous, transport/quic).
+var (
+	pythonLoggers   = [...]string{"libp2p.pubsub.", "libp2p.discovery.", "libp2p.transport."}
+	pythonWitnesses = [...]string{
+		" on topic ", " for topic ", ", ignoring subscribe to ", " namespace '", "registration for '",
+		"Failed to discover peers in '", "Error during pagination in '", "ConnectionTerminated - code=",
+	}
+)
+
+// printsPeersWords tells whether a line of Python's logging is a witness of
+// RiskPeersWords.
+func printsPeersWords(rec *Record) bool {
+	if !slices.ContainsFunc(pythonLoggers[:], func(name string) bool { return strings.HasPrefix(rec.Logger, name) }) {
+		return false
+	}
+	return rec.Level == "DEBUG" ||
+		slices.ContainsFunc(pythonWitnesses[:], func(words string) bool { return strings.Contains(rec.Message, words) })
+}
 
 // Info describes the holes of a set, in a fixed order.
 func (r Risks) Info() []Risk {

@@ -26,7 +26,7 @@ func TestHolesLeaveNoFormat(t *testing.T) {
 		if p.Parse(Line{Text: line}, &r); r.Reject != Accepted {
 			t.Errorf("%s: %s (%s), want it accepted on a stream without a hole", line, r.Reject, r.Detail)
 		}
-		for _, hole := range Risks(RiskIdentify | RiskMultistream | RiskDisplay | RiskHandshakeContents | RiskSwarm | RiskAnswer).Info() {
+		for _, hole := range Risks(RiskIdentify | RiskMultistream | RiskDisplay | RiskHandshakeContents | RiskSwarm | RiskAnswer | RiskPeersWords).Info() {
 			if p.Parse(Line{Text: line, Distrust: hole.Bit}, &r); r.Reject != Untrusted {
 				t.Errorf("%s: %s on a stream with the hole %s, want %s", line, r.Reject, hole.Name, Untrusted)
 			}
@@ -102,6 +102,40 @@ func TestDialErrorWitness(t *testing.T) {
 	} {
 		var r Result
 		if p.Parse(Line{Text: tt.line}, &r); r.Risk != tt.want {
+			t.Errorf("%q shows %v, want %v", tt.line, r.Risk.Info(), tt.want.Info())
+		}
+	}
+}
+
+// Printed by py-libp2p 0.8.1 with LIBP2P_DEBUG=libp2p.network.swarm:DEBUG of a peer
+// that asked for topics with a newline: whole records came out behind it.
+func TestPythonWitness(t *testing.T) {
+	p := newParser(t, Options{})
+	const (
+		stamp = "2026-11-29 13:23:53,974 - "
+		peer  = "16Uiu2HAmKSLgL1mSxVRct6exw8VcRarWKuV2Nd9F9WDcVSvgEdEf"
+	)
+	for _, tt := range []struct {
+		line string
+		want Risks
+	}{
+		{"libp2p.pubsub.gossipsub - WARNING - IHAVE rate limit exceeded for peer " + peer + " on topic x", RiskPeersWords},
+		{"libp2p.pubsub.gossipsub - WARNING - Rate limit exceeded for peer " + peer + " on topic x", RiskPeersWords},
+		{"libp2p.pubsub.gossipsub - WARNING - GRAFT flood detected from peer " + peer + " for topic x", RiskPeersWords},
+		{"libp2p.pubsub.gossipsub - WARNING - IWANT rate limit exceeded for peer " + peer + ", ignoring request", 0},
+		{"libp2p.pubsub.pubsub - WARNING - Peer " + peer + " exceeded max subscriptions per peer (100), ignoring subscribe to x", RiskPeersWords},
+		{"libp2p.pubsub.pubsub - WARNING - fail to deliver message to subscription for topic x", RiskPeersWords},
+		{"libp2p.discovery.rendezvous.service - WARNING - Peer " + peer + " tried to register " + peer + " in namespace 'x", RiskPeersWords},
+		{"libp2p.transport.quic.listener - WARNING - ConnectionTerminated - code=0, reason=x", RiskPeersWords},
+		{"libp2p.transport.quic.connection - DEBUG - QUIC connection terminated: x", RiskPeersWords},
+		{"libp2p.pubsub.pubsub - DEBUG - Ignoring subscription to disallowed topic x", RiskPeersWords},
+		{"libp2p.network.swarm - DEBUG - Inbound connection from /ip4/203.0.113.66/tcp/1 denied by connection gate", 0},
+		{"libp2p.network.connection_gate - DEBUG - Connection from 203.0.113.66 denied - IP address in deny list (203.0.113.66/32)", 0},
+		{"libp2p.network.auto_connector - INFO - AUTO_CONNECTOR_STATE: num_connections=0 (in_flight=0)", 0},
+		{"app - DEBUG - x", 0},
+	} {
+		var r Result
+		if p.Parse(Line{Text: stamp + tt.line}, &r); r.Risk != tt.want {
 			t.Errorf("%q shows %v, want %v", tt.line, r.Risk.Info(), tt.want.Info())
 		}
 	}
