@@ -181,7 +181,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 func bareEngine(o Options, jails *jail.Set, store *state.Store, c state.Checkpoint) *engine {
 	b := newBus()
 	e := &engine{
-		log: o.Log, now: time.Now, started: time.Now(), version: o.Version, config: o.Config.Path,
+		log: o.Log, now: time.Now, upTime: upTime, started: time.Now(), version: o.Version, config: o.Config.Path,
 		jails: jails, store: store, bus: b,
 		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
 		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()), looks: make(chan func()),
@@ -192,6 +192,7 @@ func bareEngine(o Options, jails *jail.Set, store *state.Store, c state.Checkpoi
 	if e.cursors == nil {
 		e.cursors = map[string]string{}
 	}
+	e.booted = e.bootTime()
 	return e
 }
 

@@ -42,6 +42,7 @@ func atRest(t *testing.T) (e *engine, now *time.Time) {
 	e = a.engine
 	at := time.Now()
 	e.now, e.caughtUp = func() time.Time { return at }, true
+	e.upTime = func() time.Duration { return e.now().Sub(e.booted) } // nobody sets the clock
 	return e, &at
 }
 

@@ -81,7 +81,7 @@ func (s *source) skip(r *reader, text string, lines int, now time.Time) {
 // judge judges a batch that was read, and only then takes its cursor over.
 func (e *engine) judge(b *batchRead) {
 	b.src.looked = true
-	e.enforce(setBack(e.jails, e.now(), e.log), false)
+	e.keepTime(e.now())
 	e.leaveGlance()
 	for events := b.events; len(events) > 0; {
 		n := min(judgeAtOnce, len(events))

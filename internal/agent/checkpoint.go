@@ -37,19 +37,6 @@ func restoreJails(configs []jail.Config, opts jail.Options, saved state.Saved, n
 	return s, append(changed, setBack(s, now, log)...), nil
 }
 
-// setBack sets the jails' clock back to the wall clock where the wall clock
-// went back: it was wrong, and has been corrected. No line can bring this
-// about, for the reader lets none be further ahead than maxAhead.
-func setBack(s *jail.Set, now time.Time, log *slog.Logger) []jail.Decision {
-	was := s.Clock()
-	if !was.After(now.Add(maxAhead)) {
-		return nil
-	}
-	log.Warn("the machine's clock went back; windows and bans are moved with it, and keep what they have left",
-		"was", was, "is", now)
-	return s.SetBack(now)
-}
-
 // unbansOf turns bans that were not taken over into their ends, so that the
 // state file forgets them too.
 func unbansOf(dropped []jail.Decision, at time.Time) []jail.Decision {

@@ -37,8 +37,11 @@ const (
 // engine owns the jails. Every line, every request and every tick goes through
 // its one goroutine (Run), so nothing in it is locked.
 type engine struct {
-	log     *slog.Logger
-	now     func() time.Time
+	log *slog.Logger
+	now func() time.Time
+	// upTime is how long the machine runs, also asleep; no clock that is set moves it.
+	upTime  func() time.Duration
+	booted  time.Time // by the machine's clock, as it was set last
 	started time.Time
 	version string
 	config  string
@@ -137,6 +140,7 @@ func (e *engine) Run(ctx context.Context) error {
 		case b := <-batches:
 			e.batch(b)
 		case f := <-e.requests:
+			e.keepTime(e.now())
 			f()
 		case f := <-e.looks:
 			f()
@@ -223,7 +227,7 @@ func send(ctx context.Context, to chan<- func(), f func()) error {
 
 // advance moves the jails' clock to the wall clock.
 func (e *engine) advance(now time.Time) {
-	e.enforce(setBack(e.jails, now, e.log), false)
+	e.keepTime(now)
 	if !e.caughtUp {
 		e.caughtUp = e.sourcesCaughtUp(now) || now.Sub(e.started) > catchUpMax
 		if !e.caughtUp {

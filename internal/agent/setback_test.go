@@ -3,7 +3,9 @@ package agent
 import (
 	"log/slog"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,5 +87,78 @@ func TestTickAfterTheClockWentBack(t *testing.T) {
 	e.advance(now.Add(-maxAhead))
 	if !e.jails.Clock().Equal(before) {
 		t.Errorf("the clock moved from %v to %v: that little may be a line's", before, e.jails.Clock())
+	}
+}
+
+// A machine without a clock chip starts with a clock that is behind, and is told the
+// time later. Whatever comes first after that, a tick, a line or a request, what was
+// banned before stays out for the time it has left. Sleep is no such step.
+func TestBansStayWhenTheClockIsSetForward(t *testing.T) {
+	const hour = time.Hour
+	for _, c := range []struct {
+		name       string
+		wall, mono time.Duration // from the ban on
+		next       func(*engine, time.Time)
+		left       time.Duration // of the hour of the ban; 0: it is over
+	}{
+		{"at a tick", 100 * 24 * hour, hour / 2, (*engine).advance, hour / 2},
+		{"at a line", 100 * 24 * hour, hour / 2, func(e *engine, now time.Time) {
+			s := &source{}
+			e.judge(&batchRead{src: s, events: []parser.Event{strike(now, "192.0.2.1")}})
+		}, hour / 2},
+		{"little by little", 80 * time.Second, 0, func(e *engine, now time.Time) {
+			e.advance(now.Add(-40 * time.Second))
+			e.advance(now)
+		}, hour},
+		{"not at all: it slept", 100 * 24 * hour, 100 * 24 * hour, (*engine).advance, 0},
+		{"and back again", 0, 0, func(e *engine, now time.Time) {
+			e.now = func() time.Time { return now.Add(24 * hour) }
+			e.advance(e.now())
+			e.now = func() time.Time { return now }
+			e.advance(now)
+		}, hour},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := newEngine(t)
+			e.caughtUp = true
+			now, up := time.Now(), time.Duration(0)
+			e.now, e.upTime = func() time.Time { return now }, func() time.Duration { return up }
+			e.booted = e.bootTime()
+			byHand(t, e, 1) // for an hour
+			now, up = now.Add(c.wall), up+c.mono
+			c.next(e, e.now())
+			e.advance(e.now())
+			bans := slices.Collect(e.jails.InForce())
+			if c.left == 0 {
+				if len(bans) != 0 {
+					t.Errorf("banned still: %+v", bans)
+				}
+				return
+			}
+			if len(bans) != 1 || bans[0].Until.Sub(e.now()).Round(time.Second) != c.left {
+				t.Fatalf("bans %+v at %v, want one with %v left", bans, e.now(), c.left)
+			}
+			if n := len(e.pending); n == 0 || !e.pending[n-1].Until.Equal(bans[0].Until) {
+				t.Errorf("to be saved: %+v, want the ban with its new end", e.pending)
+			}
+		})
+	}
+}
+
+// The kernel's own word for it is rounded to seconds.
+func TestBootTimeIsTheKernels(t *testing.T) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(stat), "\nbtime ")
+	line, _, _ := strings.Cut(after, "\n")
+	btime, err := strconv.ParseInt(line, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := newEngine(t).booted
+	if d := got.Sub(time.Unix(btime, 0)); d < -2*time.Second || d > 2*time.Second {
+		t.Errorf("the machine began to run at %v, the kernel says %v", got, time.Unix(btime, 0))
 	}
 }
