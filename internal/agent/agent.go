@@ -186,7 +186,7 @@ func bareEngine(o Options, jails *jail.Set, store *state.Store, c state.Checkpoi
 		alarms:  alarms{log: o.Log, publish: b.publish, active: map[string]control.Alarm{}},
 		batches: make(chan sources.Batch, queueBatches), requests: make(chan func()), looks: make(chan func()),
 		toSave: make(chan saveJob), saved: make(chan saveResult), saveTimer: time.NewTimer(saveAfter),
-		checkpoints: make(chan state.Checkpoint, 1), cursors: c.Cursors, away: map[string]awaySource{}, holes: savedHoles(c.Holes),
+		checkpoints: make(chan state.Checkpoint, 1), cursors: c.Cursors, holes: savedHoles(c.Holes),
 		watched: map[string]watched{}, leaks: make(chan leak, 1), notify: newNotifier(o.Log),
 	}
 	if e.cursors == nil {

@@ -96,10 +96,9 @@ type engine struct {
 	caughtUp bool
 	// ready is set once systemd was told that the start is over.
 	ready bool
-	// cursors says by source up to where its lines are judged.
+	// cursors says by source up to where its lines are judged, also of those that
+	// the configuration does not name now.
 	cursors map[string]string
-	// away are the sources that reloads took away, by name.
-	away map[string]awaySource
 	// holes says by source what the streams have shown up to there, as it was
 	// saved last.
 	holes map[string]holes

@@ -36,14 +36,8 @@ func TestForgedLineAfterRestart(t *testing.T) {
 				t.Fatalf("%+v, %v", reply, err)
 			}
 		}},
-		{"a source that was taken away and brought back", func(t *testing.T, l *lab) {
-			for _, toml := range []string{strings.NewReplacer("source.node", "source.other", "node.log", "other.log").Replace(liveConfig), liveConfig} {
-				l.configure(toml)
-				if reply, err := l.client.Reload(t.Context()); err != nil || len(reply.Changes) != 2 {
-					t.Fatalf("%+v, %v", reply, err)
-				}
-			}
-		}},
+		{"a source that was taken away and brought back", takeAwayAndBack(func(*lab) {})},
+		{"the same, with a restart between", takeAwayAndBack(func(l *lab) { l.stop(); l.start() })},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLab(t, liveConfig)
@@ -67,6 +61,21 @@ func TestForgedLineAfterRestart(t *testing.T) {
 			}
 			l.wait("the alarm again", forgeable)
 		})
+	}
+}
+
+// takeAwayAndBack has one reload take the source away and another bring it back.
+func takeAwayAndBack(between func(*lab)) func(*testing.T, *lab) {
+	return func(t *testing.T, l *lab) {
+		reload := func(toml string) {
+			l.configure(toml)
+			if reply, err := l.client.Reload(t.Context()); err != nil || len(reply.Changes) != 2 {
+				t.Fatalf("%+v, %v", reply, err)
+			}
+		}
+		reload(strings.NewReplacer("source.node", "source.other", "node.log", "other.log").Replace(liveConfig))
+		between(l)
+		reload(liveConfig)
 	}
 }
 

@@ -396,35 +396,44 @@ func TestReload(t *testing.T) {
 	l.wait("the third line, in the new file, to ban", func() bool { return inKernel(t, hostile.String()) })
 }
 
-// TestReloadBringsASourceBack has one reload take a source away and the next bring
-// it back: it goes on where it was. What had been judged does not count twice, not
-// with fromstart either, and what was logged meanwhile counts.
-func TestReloadBringsASourceBack(t *testing.T) {
+// TestSourceComesBack has one reload take a source away and the next bring it back,
+// without a restart in between or with one: it goes on where it was. What had been
+// judged does not count twice, not with fromstart either, and what was logged
+// meanwhile counts.
+func TestSourceComesBack(t *testing.T) {
 	both := liveConfig + "[source.other]\nfile = \"DIR/other.log\"\n"
 	from, to := strings.Index(both, "[source.node]"), strings.Index(both, "[jail")
 	alone := both[:from] + both[to:]
-	l := newLab(t, both)
-	l.accuse("node.log", hostile, 2)
-	l.start()
-	l.wait("the lines to be judged", func() bool {
-		s, err := l.client.Status(t.Context())
-		return err == nil && s.Events == 2
-	})
-	reload := func(toml, want string) {
-		l.configure(toml)
-		if reply, err := l.client.Reload(t.Context()); err != nil || !slices.Equal(reply.Changes, []string{want}) {
-			t.Fatalf("reload: %+v, %v; want %q", reply, err, want)
-		}
+	for _, restarted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restarted %v", restarted), func(t *testing.T) {
+			l := newLab(t, both)
+			l.accuse("node.log", hostile, 2)
+			l.start()
+			l.wait("the lines to be judged", func() bool {
+				s, err := l.client.Status(t.Context())
+				return err == nil && s.Events == 2
+			})
+			reload := func(toml, want string) {
+				l.configure(toml)
+				if reply, err := l.client.Reload(t.Context()); err != nil || !slices.Equal(reply.Changes, []string{want}) {
+					t.Fatalf("reload: %+v, %v; want %q", reply, err, want)
+				}
+			}
+			reload(alone, "source node is gone")
+			if restarted {
+				l.stop()
+				l.start()
+			}
+			l.accuse("node.log", hostile6, 3)
+			reload(both, "source node is new")
+			l.wait("the ban by what was logged meanwhile", func() bool { return inKernel(t, "2001:db8:a::") })
+			if inKernel(t, hostile.String()) {
+				t.Error("two lines were counted twice")
+			}
+			l.accuse("node.log", hostile, 1)
+			l.wait("the third line to ban", func() bool { return inKernel(t, hostile.String()) })
+		})
 	}
-	reload(alone, "source node is gone")
-	l.accuse("node.log", hostile6, 3)
-	reload(both, "source node is new")
-	l.wait("the ban by what was logged meanwhile", func() bool { return inKernel(t, "2001:db8:a::") })
-	if inKernel(t, hostile.String()) {
-		t.Error("two lines were counted twice")
-	}
-	l.accuse("node.log", hostile, 1)
-	l.wait("the third line to ban", func() bool { return inKernel(t, hostile.String()) })
 }
 
 // TestReloadWithoutAJail tells that its bans go with it.

@@ -128,7 +128,6 @@ func (e *engine) swapSources(next []*source) (changes []string) {
 		switch {
 		case s == nil:
 			changes = append(changes, "source "+n.spec.Name+" is new")
-			e.bringBack(n)
 			e.startSource(n)
 		case sameLog(s.spec, n.spec):
 			s.adopt(n)
@@ -147,9 +146,7 @@ func (e *engine) swapSources(next []*source) (changes []string) {
 		if !slices.ContainsFunc(next, func(n *source) bool { return n.spec.Name == s.spec.Name }) {
 			changes = append(changes, "source "+s.spec.Name+" is gone")
 			e.endSource(s)
-			e.away[s.spec.Name] = awaySource{s.spec, e.cursors[s.spec.Name], s.holesNow(), s.risks}
-			delete(e.cursors, s.spec.Name)
-			delete(e.holes, s.spec.Name)
+			e.holes[s.spec.Name] = s.holesNow() // they and its cursor are kept, for it may come back
 			e.alarms.drop(s.spec.Name)
 		}
 	}

@@ -24,41 +24,7 @@ func (e *engine) newSource(spec config.Source, cfg *config.Config) (*source, err
 	for _, shown := range s.holes {
 		s.risks |= shown
 	}
-	return s, s.open(e.cursorOf(spec))
-}
-
-// awaySource is where a source was that a reload took away, and what its streams
-// had shown up to there.
-type awaySource struct {
-	spec   config.Source
-	cursor string
-	holes  holes
-	risks  parser.Risks
-}
-
-// cursorOf gives the position up to which a source's lines are judged. One that a
-// reload took away and another brings back goes on where it was, or with fromstart
-// its lines would count twice; one of that name that reads another log does not.
-func (e *engine) cursorOf(spec config.Source) string {
-	if c := e.cursors[spec.Name]; c != "" {
-		return c
-	}
-	if a := e.away[spec.Name]; sameLog(a.spec, spec) {
-		return a.cursor
-	}
-	return ""
-}
-
-// bringBack has a source that was opened at cursorOf know what was known of it there.
-func (e *engine) bringBack(s *source) {
-	a, ok := e.away[s.spec.Name]
-	if delete(e.away, s.spec.Name); !ok || !sameLog(a.spec, s.spec) {
-		return
-	}
-	s.holes, s.risks = a.holes, a.risks
-	if a.cursor != "" {
-		e.cursors[s.spec.Name] = a.cursor // until its next batch
-	}
+	return s, s.open(e.cursors[spec.Name])
 }
 
 // openSources makes every source. One that can't be opened now is tried again
