@@ -8,11 +8,11 @@ var builtinFiles = []ruleFile{
 		Implementation: "avail",
 		Rule: []rawRule{
 			rawRule{
-				Line:            4,
+				Line:            6,
 				Name:            "handshake",
 				Summary:         "the peer's inbound connection failed in the transport handshake",
 				Default:         true,
-				Setting:         "none: it is on by default",
+				Setting:         "log_format_json = true; the line is on by default",
 				FalsePositives:  "scanners, health checks, peers that cancel a race between transports: to be counted with a high maxretry",
 				Source:          "availproject/avail-light core/src/network/p2p/event_loop.rs:637 @a8ecb74",
 				BeforeHandshake: true,

@@ -1,6 +1,9 @@
 package parser
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // frameTracing reads the text formats of Rust's tracing-subscriber. Full is
 // "TIME LEVEL span{key=value …}:…: target: message key=value …"; compact is
@@ -79,13 +82,21 @@ func isTarget(s string) bool {
 var displayWitnesses = [...]string{
 	" user_agent=", " agent_version=",
 	" client=Unknown: ", " client=Lighthouse: ", " client=Teku: ", " client=Nimbus: ", " client=Prysm: ", " client=Lodestar: ",
-	"Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
+	"Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ", dialledAddresses,
 }
+
+// dialledAddresses is how libp2p-swarm begins the addresses in the error of a dial
+// (DialError, lib.rs), as peers have advertised them: Avail prints it at INFO. They
+// are a witness where one has a component that multiaddr prints as a peer wrote it
+// (protocol.rs).
+const dialledAddresses = "Failed to negotiate transport protocol(s): [("
+
+var rawComponents = [...]string{"/dns", "/unix/", "/sni/", "/ip6zone/"}
 
 // displayNeedles find those lines in colour too, which stands around a field's
 // name.
 var displayNeedles = [...]string{
-	"user_agent", "agent_version", "Unknown: ", ": version: ", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
+	"user_agent", "agent_version", "Unknown: ", ": version: ", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ", "protocol(s): [(",
 }
 
 // displaysPeerText tells whether the message holds a witness outside quotes,
@@ -100,13 +111,18 @@ func displaysPeerText(message string) bool {
 				break
 			}
 			i += len(witness)
-			if quoted = quoted != quoteOpen(rest[:i]); !quoted && !strings.HasPrefix(rest[i:], `"`) {
+			if quoted = quoted != quoteOpen(rest[:i]); !quoted && !strings.HasPrefix(rest[i:], `"`) &&
+				(witness != dialledAddresses || holdsAny(rest[i:], rawComponents[:])) {
 				return true
 			}
 			rest = rest[i:]
 		}
 	}
 	return false
+}
+
+func holdsAny(s string, texts []string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(s, text) })
 }
 
 // quoteOpen tells whether s holds an odd number of quotes that are not escaped.

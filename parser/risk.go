@@ -78,7 +78,7 @@ var risks = [...]risk{
 		Risk: Risk{
 			Bit: RiskDisplay, Name: "tracing-display",
 			Summary: "the node prints a peer's own text (its agent, a name it advertised, the reason it closed with) with Display in a text format: a peer, for the last one a stranger, can write whole lines, any address in them",
-			Setting: "JSON output for the log (tracing_subscriber's .json(); Lighthouse's --logfile-format JSON and --log-format JSON), which escapes newlines; or a filter that prints no such line: RUST_LOG=libp2p_swarm::connection::pool=debug,libp2p_core::upgrade=debug,multistream_select::length_delimited=debug",
+			Setting: "JSON output for the log (tracing_subscriber's .json(); Avail's log_format_json = true; Lighthouse's --logfile-format JSON and --log-format JSON), which escapes newlines; or a filter that prints no such line: RUST_LOG=libp2p_swarm::connection::pool=debug,libp2p_core::upgrade=debug,multistream_select::length_delimited=debug",
 		},
 		needles: displayNeedles[:],
 	},
@@ -165,8 +165,7 @@ func printsPeersWords(rec *Record) bool {
 	if !slices.ContainsFunc(pythonLoggers[:], func(name string) bool { return strings.HasPrefix(rec.Logger, name) }) {
 		return false
 	}
-	return rec.Level == "DEBUG" ||
-		slices.ContainsFunc(pythonWitnesses[:], func(words string) bool { return strings.Contains(rec.Message, words) })
+	return rec.Level == "DEBUG" || holdsAny(rec.Message, pythonWitnesses[:])
 }
 
 // Info describes the holes of a set, in a fixed order.
