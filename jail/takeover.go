@@ -26,14 +26,14 @@ func (s *Set) TakeOver(now time.Time, bans iter.Seq2[netip.Prefix, time.Time]) (
 		if b.until <= s.clock {
 			continue
 		}
+		if _, jails := s.Banned(p); jails > 0 { // it may be forced
+			continue
+		}
 		if !p.IsValid() || plain(p).Bits() == 0 || s.refused(plain(p)) != nil {
 			refused = append(refused, p)
 			continue
 		}
 		b.Prefix = plain(p)
-		if _, jails := s.Banned(b.Prefix); jails > 0 {
-			continue
-		}
 		if b.Prefix.IsSingleIP() {
 			b.Host = b.Prefix.Addr()
 		}

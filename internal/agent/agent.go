@@ -89,14 +89,14 @@ type agent struct {
 }
 
 // openState opens the state file. One that is damaged is kept under another
-// name: the bans in it may be gone, but the daemon must not stay down.
+// name: bans in it may be gone, but the daemon must not stay down.
 func openState(path string, log *slog.Logger) (store *state.Store, saved state.Saved, aside string, err error) {
 	store, saved, aside, err = state.OpenOrSetAside(path)
 	if err != nil {
 		return nil, saved, "", stateHelp(err, path)
 	}
 	if aside != "" {
-		log.Error("the state file was damaged; it was set aside and a new one begun", "kept", aside)
+		log.Error("the state file was damaged; it was set aside and a new one begun", "kept", aside, "read", readAnyway(saved))
 	}
 	return store, saved, aside, nil
 }
@@ -141,8 +141,8 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 		return nil, stateHelp(err, store.Path())
 	}
 	e := bareEngine(o, jails, store, saved.Checkpoint)
-	if e.aside = aside; aside == "" {
-		e.aside, e.taken = store.LastAside(), takenEarlier
+	if e.aside, e.read = aside, readAnyway(saved); aside == "" {
+		e.aside, e.read = store.LastAside(), readEarlier
 	}
 	doors, err := openDoors(cfg, o.Out)
 	if err != nil {

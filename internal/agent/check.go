@@ -354,7 +354,7 @@ func (c *checker) state() {
 	case err == nil:
 		c.add(OK, "state", path, "")
 	case errors.As(err, &damaged) && !damaged.Foreign:
-		c.add(Warning, "state", strings.TrimPrefix(err.Error(), "state: "), "the daemon will set it aside and begin without its bans, windows and positions in the logs: put a whole copy there first if you have one")
+		c.add(Warning, "state", strings.TrimPrefix(err.Error(), "state: "), "the daemon will set it aside and begin with what it can still read of it: put a whole copy there first if you have one")
 	default:
 		c.add(Trouble, "state", strings.TrimPrefix(err.Error(), "state: "), "the daemon does not start with it; [daemon] state can name another file")
 	}

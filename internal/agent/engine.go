@@ -46,8 +46,10 @@ type engine struct {
 	version string
 	config  string
 	// aside is where a damaged state file was put, at this start or an earlier one, ""
-	// for none; taken says which of its bans were taken over, "" that none could be.
+	// for none; read says what could be read of it, and taken which of its bans the
+	// firewall still had, "" where it was not asked.
 	aside     string
+	read      string
 	taken     string
 	jails     *jail.Set
 	store     *state.Store

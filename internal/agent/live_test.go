@@ -510,7 +510,7 @@ func TestDamagedState(t *testing.T) {
 	l.wait("an alarm that names it", func() bool { return strings.Contains(alarms(), kept[0]) })
 	l.stop()
 	l.start()
-	l.wait("that alarm after another start", func() bool { return strings.Contains(alarms(), kept[0]+"; that was at an earlier start") })
+	l.wait("that alarm after another start", func() bool { return strings.Contains(alarms(), kept[0]+": that was at an earlier start") })
 	if err := os.Rename(kept[0], filepath.Join(l.dir, "looked-at")); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/p2pban/p2pban/firewall"
+	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
 )
 
@@ -28,8 +29,8 @@ type kernel interface {
 const takeOverMax = 5 * time.Minute
 
 // takeOver brings what stands in the kernel into force again, where the state
-// file was damaged that said so: the first Init would let all of them in. It
-// saves them, for Init is the next.
+// file was damaged that said so and could not be read: the first Init would let all
+// of them in. It saves them, for Init is the next.
 func (e *engine) takeOver(ctx context.Context, doors []door) error {
 	for _, d := range doors {
 		k, ok := d.backend.(kernel)
@@ -39,7 +40,7 @@ func (e *engine) takeOver(ctx context.Context, doors []door) error {
 		daemon.SdNotify(false, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", takeOverMax.Microseconds()))
 		bans, err := k.List(ctx)
 		if err != nil {
-			e.taken = fmt.Sprintf("the bans in %s could not be read, and were lifted: %v", d.name, err)
+			e.taken = fmt.Sprintf("; the bans in %s could not be read, and were lifted: %v", d.name, err)
 			e.log.Error("what stands in the firewall can't be taken over", "backend", d.name, "error", err)
 			continue
 		}
@@ -53,7 +54,7 @@ func (e *engine) takeOver(ctx context.Context, doors []door) error {
 				n++
 			}
 		}
-		e.taken = fmt.Sprintf("%d bans were taken over from %s, for the time they have left", n, d.name)
+		e.taken = fmt.Sprintf("; %d bans were taken over from %s, for the time they have left", n, d.name)
 		lifted := named(refused)
 		if lifted != "" {
 			// The kernel does not know which an operator had forced; only he can say so again.
@@ -64,8 +65,23 @@ func (e *engine) takeOver(ctx context.Context, doors []door) error {
 	return nil
 }
 
-// takenEarlier is what is known of bans where the file was damaged before this start.
-const takenEarlier = "that was at an earlier start, whose log says which of its bans were taken over"
+// readEarlier is what is known of a file that was damaged before this start.
+const readEarlier = "that was at an earlier start, whose log says what could be read of it and which bans were taken over"
+
+// readAnyway says what a damaged state file has given.
+func readAnyway(saved state.Saved) string {
+	n := 0
+	for i := range saved.Bans {
+		if saved.Bans[i].Evidence.Reason != jail.TakenOver { // by a start that was killed
+			n++
+		}
+	}
+	said := fmt.Sprintf("%d of its bans could be read", n)
+	if len(saved.Checkpoint.Snapshot) == 0 {
+		return said + ", its windows and positions in the logs are lost"
+	}
+	return said + ", and its windows and positions in the logs"
+}
 
 // maxNamed is how many lifted bans are named.
 const maxNamed = 8

@@ -94,6 +94,61 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
+// TestDamagedStateIsRead damages a part of the state file: what the rest of it says
+// is in force again, as it was made, also what was forced and also where the kernel
+// has forgotten it, as in a power cut.
+func TestDamagedStateIsRead(t *testing.T) {
+	const forced = "10.1.2.3"
+	for _, rebooted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("rebooted %v", rebooted), func(t *testing.T) {
+			l := newLab(t, liveConfig)
+			l.start()
+			l.accuse("node.log", hostile, 3)
+			if _, err := l.client.Ban(t.Context(), control.BanRequest{Target: forced, For: "1h", Reason: "ours, and hijacked", Force: true}); err != nil {
+				t.Fatal(err)
+			}
+			l.wait("the bans", func() bool { return len(l.standing("nftables")) == 2 })
+			l.stop()
+			if err := os.Remove(filepath.Join(l.dir, "node.log")); err != nil { // or it is judged again
+				t.Fatal(err)
+			}
+			if rebooted {
+				if _, err := firewall.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			db, err := sql.Open("sqlite", filepath.Join(l.dir, "state.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = db.Exec(`UPDATE snapshot SET data = x'00'`)
+			if err := errors.Join(err, db.Close()); err != nil {
+				t.Fatal(err)
+			}
+
+			l.start()
+			reasons := map[string]string{}
+			for _, b := range l.bans() {
+				reasons[b.Jail+" "+b.Prefix.String()] = b.Reason
+			}
+			if len(reasons) != 2 || reasons["manual "+forced+"/32"] != "ours, and hijacked" {
+				t.Errorf("in force: %q", reasons)
+			}
+			if _, ok := reasons["quick "+hostile.String()+"/32"]; !ok {
+				t.Errorf("in force: %q, want the jail's ban", reasons)
+			}
+			if n := len(l.standing("nftables")); n != 2 {
+				t.Errorf("%d bans stand, want 2", n)
+			}
+			l.wait("the alarm", func() bool {
+				s, err := l.client.Status(t.Context())
+				said := fmt.Sprint(s.Alarms)
+				return err == nil && strings.Contains(said, "2 of its bans could be read, its windows and positions in the logs are lost; 0 bans were taken over from nftables") && !strings.Contains(said, " lifted")
+			})
+		})
+	}
+}
+
 // unCheckpoint makes of a state file what a daemon leaves that was killed after it
 // had taken bans over, and before its first checkpoint.
 func unCheckpoint(t *testing.T, path string) {

@@ -32,11 +32,11 @@ func (e *engine) noteAside(now time.Time) {
 	if e.aside == "" {
 		return
 	}
-	what := "the state file was damaged, and its windows and positions in the logs are lost: the daemon began anew, and it is kept as " + e.aside + "; " + cmp.Or(e.taken, "its bans are lost")
+	what := "the state file was damaged, and is kept as " + e.aside + ": " + e.read + e.taken
 	if _, err := os.Lstat(e.aside); errors.Is(err, fs.ErrNotExist) {
 		what, e.aside = "", ""
 	}
-	e.alarms.set(now, "state", "aside", what, "look at the disk; `p2pban bans` shows what was taken over, and `p2pban dry-run` on the logs whom the jails had out, to ban by hand; then move the damaged file away, which ends this alarm")
+	e.alarms.set(now, "state", "aside", what, "look at the disk; `p2pban bans` shows who is out still, and `p2pban dry-run` on the logs whom the jails had out, to ban by hand; then move the damaged file away, which ends this alarm")
 }
 
 // watch looks, every watchEvery, at what may need a person.

@@ -73,17 +73,29 @@ func (s *Store) classify(doing string, err error) error {
 // asideMark stands between the path of a file that was set aside and the time.
 const asideMark = ".damaged-"
 
+// maxAside bounds the damaged files that are kept: a disk that fails damages one at
+// every start, each as large as the state.
+const maxAside = 8
+
 // LastAside is the damaged file that was set aside last and lies there still; empty
 // if there is none.
 func (s *Store) LastAside() (aside string) {
-	there, _ := os.ReadDir(filepath.Dir(s.path)) // sorted by name
+	if all := allAside(s.path); len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return ""
+}
+
+// allAside are the damaged files that lie beside the state file, the oldest first.
+func allAside(path string) (all []string) {
+	there, _ := os.ReadDir(filepath.Dir(path)) // sorted by name, hence by time
 	for _, f := range there {
 		name := f.Name()
-		if strings.HasPrefix(name, filepath.Base(s.path)+asideMark) && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
-			aside = filepath.Join(filepath.Dir(s.path), name)
+		if strings.HasPrefix(name, filepath.Base(path)+asideMark) && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
+			all = append(all, filepath.Join(filepath.Dir(path), name))
 		}
 	}
-	return aside
+	return all
 }
 
 // markSuffix is the end of the name of the mark, see markAside.
@@ -139,6 +151,10 @@ func setAside(path string) (string, error) {
 		if err != nil && !(suffix != "" && errors.Is(err, fs.ErrNotExist)) {
 			return "", fmt.Errorf("state: setting the damaged file aside: %w", err)
 		}
+	}
+	all := allAside(path)
+	for _, oldest := range all[:max(0, len(all)-maxAside)] {
+		removeFiles(oldest)
 	}
 	return aside, syncDir(filepath.Dir(path))
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,8 +50,9 @@ func filled(t *testing.T) ([]byte, Saved) {
 
 // TestDamage damages a state file in many ways. Each time either everything
 // that was saved comes back, or the file is set aside, as it was, and a fresh
-// one stands in its place. Nothing in between: a ban of another address is the
-// one thing that must never come out of a broken disk.
+// one stands in its place with what could still be read: bans as they were saved,
+// and the checkpoint as it was or none. A ban of another address is the one thing
+// that must never come out of a broken disk.
 func TestDamage(t *testing.T) {
 	data, want := filled(t)
 	rounds := 60
@@ -84,7 +86,7 @@ func TestDamage(t *testing.T) {
 		flipped[n] ^= 1 << random.IntN(8)
 		cases = append(cases, damage{fmt.Sprintf("bit at %d", n), flipped, false})
 	}
-	whole := 0
+	whole, setAside, bans := 0, 0, 0
 	for _, c := range cases {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "state.db")
@@ -102,8 +104,16 @@ func TestDamage(t *testing.T) {
 				t.Errorf("%s was not noticed (-saved +loaded):\n%.2000s", c.name, diff)
 			}
 		default:
-			if len(saved.Bans) != 0 || saved.Checkpoint.Snapshot != nil {
-				t.Errorf("%s: the fresh file is not empty", c.name)
+			setAside++
+			bans += len(saved.Bans)
+			if diff := cmp.Diff(some(want.Bans, saved.Bans), saved.Bans, compareNetip); diff != "" {
+				t.Errorf("%s: bans that were never saved (-saved +salvaged):\n%.2000s", c.name, diff)
+			}
+			if diff := cmp.Diff(want.Checkpoint, saved.Checkpoint); diff != "" && saved.Checkpoint.Snapshot != nil {
+				t.Errorf("%s: the checkpoint (-saved +salvaged):\n%.2000s", c.name, diff)
+			}
+			if diff := cmp.Diff(saved.Bans, loadAll(t, s).Bans, compareNetip); diff != "" {
+				t.Errorf("%s: the fresh file does not hold what is given:\n%.2000s", c.name, diff)
 			}
 			if kept, err := os.ReadFile(aside); err != nil || !bytes.Equal(kept, c.data) {
 				t.Errorf("%s: what was set aside is not what was there: %v", c.name, err)
@@ -115,7 +125,62 @@ func TestDamage(t *testing.T) {
 		save(t, s, ban(1))
 		s.Close()
 	}
-	t.Logf("%d cases, %d without consequence", len(cases), whole)
+	t.Logf("%d cases, %d without consequence, %d bans of %d salvaged", len(cases), whole, bans, setAside*len(want.Bans))
+	if bans == 0 {
+		t.Error("nothing was salvaged of any")
+	}
+}
+
+// some gives those of the bans whose prefixes are among those of others, in their
+// order: a damaged row number is no damaged ban.
+func some(bans, others []jail.Decision) (out []jail.Decision) {
+	for _, o := range others {
+		if i := slices.IndexFunc(bans, func(b jail.Decision) bool { return o.Prefix == b.Prefix }); i >= 0 {
+			out = append(out, bans[i])
+		}
+	}
+	return out
+}
+
+// TestSalvage damages one page of many: all bans but those on it are brought over,
+// and so is the checkpoint, once and for all.
+func TestSalvage(t *testing.T) {
+	data, want := filled(t)
+	const page = 4096
+	i := bytes.Index(data, []byte("11.0.0.200/32"))
+	if i < 0 {
+		t.Fatal("no page has the ban")
+	}
+	i -= i % page
+	copy(data[i:i+page], make([]byte, page))
+	path := filepath.Join(t.TempDir(), "state.db")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, saved, aside, err := OpenOrSetAside(path)
+	if err != nil || aside == "" {
+		t.Fatalf("%q, %v: want the file set aside", aside, err)
+	}
+	if n := len(want.Bans) - len(saved.Bans); n == 0 || n > 40 {
+		t.Errorf("%d of %d bans are missing, want those of one page", n, len(want.Bans))
+	}
+	if diff := cmp.Diff(some(want.Bans, saved.Bans), saved.Bans, compareNetip); diff != "" {
+		t.Errorf("bans (-saved +salvaged):\n%.2000s", diff)
+	}
+	if diff := cmp.Diff(want.Checkpoint, saved.Checkpoint); diff != "" {
+		t.Errorf("checkpoint (-saved +salvaged):\n%.2000s", diff)
+	}
+	lifted := unban(saved.Bans[0], epoch)
+	save(t, s, lifted)
+	s.Close()
+	s, again, _, err := OpenOrSetAside(path) // killed before its first checkpoint
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if diff := cmp.Diff(saved.Bans[1:], again.Bans, compareNetip); diff != "" {
+		t.Errorf("after another start (-want +got):\n%.2000s", diff)
+	}
 }
 
 func TestOpenSaysWhatIsDamaged(t *testing.T) {
@@ -199,6 +264,32 @@ func TestSetAsideTwice(t *testing.T) {
 	}
 	if len(kept) != 3 {
 		t.Errorf("kept as %v, want three names", kept)
+	}
+}
+
+// TestAsideIsBounded has a disk damage the state file at every start: the last files
+// are kept, the one of this start among them.
+func TestAsideIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	var want []string
+	for i := range maxAside + 3 {
+		old := fmt.Sprintf("%s.damaged-202001%02dT000000Z", path, i+1)
+		if err := errors.Join(os.WriteFile(old, nil, 0o600), os.WriteFile(old+"-wal", nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, old, old+"-wal")
+	}
+	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _, aside, err := OpenOrSetAside(path)
+	if err != nil || aside == "" {
+		t.Fatalf("%q, %v", aside, err)
+	}
+	s.Close()
+	left, err := filepath.Glob(path + ".damaged-*")
+	if want := append(want[2*4:], aside); err != nil || !slices.Equal(left, want) {
+		t.Errorf("%q are left, want %q", left, want)
 	}
 }
 
@@ -299,8 +390,5 @@ func TestWALGoesAsideUntouched(t *testing.T) {
 		if got, err := os.ReadFile(aside + suffix); err != nil || !bytes.Equal(got, b) {
 			t.Errorf("%s: %d bytes, %v; want the %d that were there", aside+suffix, len(got), err, len(b))
 		}
-	}
-	if n := len(loadAll(t, fresh).Bans); n != 0 {
-		t.Errorf("%d bans in the fresh file", n)
 	}
 }

@@ -58,10 +58,11 @@ func Open(path string) (s *Store, saved Saved, err error) {
 }
 
 // OpenOrSetAside is Open, but a damaged file is renamed to path.damaged-<UTC
-// time>, with its -wal if it has one, and a fresh one made. aside is the new
+// time>, with its -wal if it has one, and a fresh one made, with the bans that could
+// still be read; saved is that, and the checkpoint if it could. aside is the new
 // name, empty when nothing was damaged; it comes again with each call until the
 // fresh file has a checkpoint, for whoever is to make good what is lost may be
-// killed meanwhile. No damaged file is ever deleted.
+// killed meanwhile. The last maxAside damaged files are kept.
 func OpenOrSetAside(path string) (s *Store, saved Saved, aside string, err error) {
 	return openPath(path, true)
 }
@@ -86,6 +87,12 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 	}
 	if err == nil {
 		s, err = openChecked(path, &saved, ids)
+	}
+	if err == nil && aside != "" && len(saved.Bans) == 0 {
+		saved = salvage(aside)
+		if err = s.SaveInForce(context.Background(), saved.Bans); err != nil {
+			s.db.Close()
+		}
 	}
 	if err != nil {
 		lock.Close()
@@ -173,8 +180,8 @@ func openChecked(path string, saved *Saved, ids []int64) (*Store, error) {
 	return s, nil
 }
 
-// removeFiles removes a file that could not be made whole, on a full disk. What can't
-// be removed the next start tells of.
+// removeFiles removes a state file and what SQLite keeps beside it. What can't be
+// removed the next start tells of.
 func removeFiles(path string) {
 	for _, suffix := range []string{"-wal", "-shm", ""} {
 		os.Remove(path + suffix)
