@@ -29,11 +29,13 @@ type Line struct {
 	// no time.
 	Ref time.Time
 	// Cut says that whoever delivers the line knows it for a piece of a longer
-	// one, or had to shorten it; it is then never evidence. What the line's own
-	// carrier tells of pieces is remembered by Pieces.
+	// one, or had to shorten it; it is then no evidence, but for the beginning of a
+	// canonical record. What the line's own carrier tells of pieces is remembered by
+	// Pieces.
 	Cut bool
 	// Head is set with Cut when the text begins where the line does, so that what
-	// stands there first is the node's own.
+	// stands there first is the node's own: of a canonical record everything before
+	// the error.
 	Head bool
 	// Distrust is what the stream has shown (Result.Risk) and the operator has
 	// not declared trusted: its events are refused.

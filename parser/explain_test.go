@@ -62,7 +62,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// A piece of a longer line is never evidence, and says that its rest follows.
+// A piece of a longer line is no evidence by itself, and says that its rest follows.
 func TestCut(t *testing.T) {
 	p := newParser(t, Options{})
 	genuine := benchLines[0].text

@@ -87,6 +87,10 @@ func (p *Parser) parse(l *Line, res *Result, explain bool) {
 		res.Continues = true
 		res.fail(Cut, max(len(payload)-1, 0), "journald cut the line at 49152 bytes")
 	}
+	if p.head(l, payload, res) {
+		p.settle(l, res, explain)
+		return
+	}
 	if l.Head || !l.Cut && res.Reject == Cut {
 		p.witness(l, payload, res)
 	}

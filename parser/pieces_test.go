@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -110,6 +111,17 @@ var wrappings = []wrapping{
 	}},
 }
 
+// sender is who is accused by the first piece of pieceHead: where the carrier marks
+// pieces and shows the first one, its sender, for the node wrote that.
+func (w wrapping) sender() []string {
+	for _, without := range []string{"cat", "short", "syslog", "without --all"} {
+		if strings.Contains(w.name, without) {
+			return nil
+		}
+	}
+	return []string{"203.0.113.66"}
+}
+
 var priorityOf = map[string]string{"stderr": "3", "stdout": "6"}
 
 func cri(text, stream string, last bool) string {
@@ -145,8 +157,9 @@ func asJSON(m map[string]any, first string) string {
 	return string(head[:len(head)-1]) + "," + string(rest[1:])
 }
 
-// Of a line in any number of pieces none is believed, whatever stands between
-// them on another stream, and the lines after it are.
+// Of a line in any number of pieces only the first is believed, and that where the
+// carrier marks it, whatever stands between them on another stream; and the lines
+// after it are.
 func TestPieces(t *testing.T) {
 	for _, w := range wrappings {
 		for count := 2; count <= 4; count++ {
@@ -162,13 +175,13 @@ func TestPieces(t *testing.T) {
 						lines = append(lines, w.wrap("hello", "stdout", true), w.wrap(pieceHonest, "stdout", true))
 					}
 				}
-				want := []string{"203.0.113.7"}
+				want := w.sender()
 				if between {
-					want = nil
-					for range count + 1 {
+					for range count {
 						want = append(want, "203.0.113.7")
 					}
 				}
+				want = append(want, "203.0.113.7")
 				lines = append(lines, w.wrap(pieceHonest, "stderr", true))
 				if got := readPieces(t, lines); fmt.Sprint(got) != fmt.Sprint(want) {
 					t.Errorf("%s, %d pieces, others between: %v: accuses %v, want %v", w.name, count, between, got, want)
@@ -184,8 +197,8 @@ func TestPiecesOrdinaryRest(t *testing.T) {
 	for _, w := range wrappings {
 		pieces := piecesOf(w.size, 2, "A\"")
 		lines := []string{w.wrap(pieces[0], "stderr", false), w.wrap(pieces[1], "stderr", true), w.wrap(pieceHonest, "stderr", true)}
-		if got := readPieces(t, lines); len(got) != 1 {
-			t.Errorf("%s: accuses %v, want the line after the rest", w.name, got)
+		if got, want := readPieces(t, lines), append(w.sender(), "203.0.113.7"); !slices.Equal(got, want) {
+			t.Errorf("%s: accuses %v, want %v", w.name, got, want)
 		}
 	}
 }
@@ -204,8 +217,8 @@ func TestPiecesForgedCarrier(t *testing.T) {
 				for i, piece := range pieces {
 					lines = append(lines, w.wrap(piece, "stderr", i == len(pieces)-1))
 				}
-				if got := readPieces(t, lines); len(got) != 0 {
-					t.Errorf("%s, %d pieces that begin with %q: accuses %v", w.name, count, carrier, got)
+				if got := readPieces(t, lines); !slices.Equal(got, w.sender()) {
+					t.Errorf("%s, %d pieces that begin with %q: accuses %v, want %v", w.name, count, carrier, got, w.sender())
 				}
 			}
 		}
@@ -240,7 +253,7 @@ func TestPiecesOfProcesses(t *testing.T) {
 		entry(pieceHead, "7", "pid-change"), entry(pieceForged, "8", ""), entry(pieceHonest, "8", ""), entry(pieceForged, "7", ""), entry(pieceHonest, "7", ""),
 		entry(pieceHead, "7", "eof"), entry(pieceHonest, "8", ""),
 	})
-	if fmt.Sprint(got) != "[203.0.113.7 203.0.113.7 203.0.113.7]" {
+	if fmt.Sprint(got) != "[203.0.113.66 203.0.113.7 203.0.113.7 203.0.113.7]" {
 		t.Errorf("accuses %v", got)
 	}
 }
@@ -379,8 +392,9 @@ func TestPiecesShowHoles(t *testing.T) {
 		}
 		// The rest of a line is the stranger's, who would have nobody believed.
 		lines = []string{w.wrap(pieceHead+strings.Repeat("A", w.size-len(pieceHead)), "stderr", false), w.wrap(identifyRaw, "stderr", true), w.wrap(pieceHonest, "stderr", true)}
-		if hosts, shown := readDistrusting(t, lines); len(hosts) != 1 || shown != 0 {
-			t.Errorf("%s: accuses %v, shows %v by the rest of a line; want the honest line believed", w.name, hosts, shown.Info())
+		want := append(w.sender(), "203.0.113.7")
+		if hosts, shown := readDistrusting(t, lines); !slices.Equal(hosts, want) || shown != 0 {
+			t.Errorf("%s: accuses %v, shows %v by the rest of a line; want %v", w.name, hosts, shown.Info(), want)
 		}
 	}
 }
@@ -393,6 +407,47 @@ func TestPieceOfDockerTooLong(t *testing.T) {
 		lines := []string{head[:cut], wrap("AAA", "stderr", true), wrap(pieceForged, "stderr", true)}
 		if hosts, shown := readDistrusting(t, lines); hosts != nil || shown != RiskIdentify {
 			t.Errorf("cut at %d: accuses %v, shows %v; want nobody, and the hole of identify", cut, hosts, shown.Info())
+		}
+	}
+}
+
+// A stranger does not go free for lines so long that they are split: that he failed
+// is told by the first piece. Whatever else a piece may be accuses nobody.
+func TestHeadAccuses(t *testing.T) {
+	const (
+		slogHead = `time=2026-11-20T11:17:22.191Z level=INFO source=/x/transport.go:96 msg=CANONICAL_PEER_STATUS peer="" addr=/ip4/203.0.113.66/tcp/44788 sample_rate=100 handshake_failure=tls err="`
+		jsonHead = `{"level":"info","ts":"2026-11-20T11:24:21.267Z","logger":"canonical-log","caller":"tls/transport.go:96","msg":"CANONICAL_PEER_STATUS: peer= addr=/ip4/203.0.113.66/tcp/47654 sample_rate=100 handshake_failure=\"tls\" err=\"`
+		misHead  = "2026-11-20T11:20:20.722Z\tWARN\tcanonical-log\tx/x.go:1\tCANONICAL_MISBEHAVING_PEER: peer=" + somePeer + ` addr=/ip4/203.0.113.66/tcp/1 component=x err="`
+		frame    = "2026-11-20T11:21:00.1Z stderr P "
+	)
+	for _, tt := range []struct {
+		text      string
+		cut, head bool
+		want      Reject
+	}{
+		{pieceHead, true, true, Accepted},
+		{slogHead, true, true, Accepted},
+		{slogHead + `tls: \`, true, true, Accepted},
+		{slogHead + "x addr=/ip4/192.0.2.8/tcp/1 err=\"y", true, true, Accepted},
+		{jsonHead, true, true, Accepted},
+		{jsonHead + `x \\\`, true, true, Accepted},
+		{jsonHead + `x\"","logger":"y`, true, true, Accepted},
+		{frame + slogHead + "x", false, false, Accepted},
+		{slogHead, true, false, Cut},
+		{slogHead, false, false, Malformed},
+		{slogHead[:len(slogHead)-1], true, true, Cut},
+		{"x" + slogHead, true, true, Cut},
+		{misHead, true, true, Cut},
+		{frame + slogHead, true, true, Cut}, // the frame's line begins here, the node's perhaps not
+		{dockerLog + slogHead[:100], true, true, Cut},
+		{slogHead + strings.Repeat("A", journalLineMax-len(slogHead)), false, false, Cut},
+		{strings.Replace(slogHead, "203.0.113.66", "10.0.0.1", 1), true, true, Private},
+	} {
+		p := newParser(t, Options{})
+		var res Result
+		p.Parse(Line{Text: tt.text, Cut: tt.cut, Head: tt.head}, &res)
+		if res.Reject != tt.want || (res.Reject == Accepted) != (res.Event.Host.String() == "203.0.113.66" && res.Event.Weight == 100) {
+			t.Errorf("%.300q (cut %v, head %v): %v (%s), accuses %v; want %v", tt.text, tt.cut, tt.head, res.Reject, res.Detail, res.Event.Host, tt.want)
 		}
 	}
 }

@@ -190,7 +190,7 @@ func (s *shape) tail(text string) *shapeTail {
 func (k *shapes) learn(p *Parser, l *Line, res *Result) {
 	rec := &res.Record
 	if !p.uniform || res.Reject != Accepted && res.Reject != Outbound || rec.Tag == "" || res.Carrier != "" ||
-		l.Distrust != 0 || len(l.Text) >= alwaysRead {
+		l.Distrust != 0 || l.Cut || len(l.Text) >= alwaysRead {
 		return
 	}
 	if k.learned++; k.learned > firstLearned && k.learned%learnEvery != 0 {

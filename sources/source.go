@@ -62,7 +62,7 @@ type Line struct {
 	Time time.Time
 	// Cut is set when the carrier split the line, or when the line continues a
 	// split one, or when the line was longer than MaxLineBytes. A cut line is
-	// never evidence: its beginning or its end was chosen by whoever made it long.
+	// no evidence by itself: its beginning or its end was chosen by whoever made it long.
 	Cut bool
 	// Head is set with Cut when the text begins where the line does.
 	Head bool

@@ -88,7 +88,7 @@ func sourceMetrics() []metric[Source] {
 		gauge("source_up", "Whether the source is being read.", l, func(s *Source) int { return boolean(s.Up) }),
 		counter("lines_total", "Lines judged.", l, func(s *Source) int64 { return s.Lines }),
 		counter("bytes_total", "Bytes read, newlines included.", l, func(s *Source) uint64 { return s.Bytes }),
-		counter("cut_lines_total", "Lines that their carrier split or that were too long; never evidence.", l, func(s *Source) uint64 { return s.Cut }),
+		counter("cut_lines_total", "Lines that their carrier split or that were too long; of them only the beginning of a canonical record is evidence.", l, func(s *Source) uint64 { return s.Cut }),
 		counter("discarded_bytes_total", "Bytes of lines beyond the longest that is kept.", l, func(s *Source) uint64 { return s.Discarded }),
 		counter("suppressed_messages_total", "Messages that journald threw away before anybody could read them (its rate limit).", l, func(s *Source) uint64 { return s.Suppressed }),
 		counter("log_rotations_total", "Times that a path led to a new file.", l, func(s *Source) uint64 { return s.Rotations }),
