@@ -186,10 +186,17 @@ func (o JournalOptions) terms() ([][]string, error) {
 
 // String names the units, or the matches.
 func (j *Journal) String() string {
-	if names := slices.Concat(j.opts.Units, j.opts.UserUnits); len(names) > 0 {
-		return "unit " + joinNames(names)
+	var parts []string
+	if len(j.opts.Units) > 0 {
+		parts = append(parts, "unit "+joinNames(j.opts.Units))
 	}
-	return "journal " + joinNames(j.opts.Matches)
+	if len(j.opts.UserUnits) > 0 {
+		parts = append(parts, "user unit "+joinNames(j.opts.UserUnits))
+	}
+	if len(parts) == 0 {
+		return "journal " + joinNames(j.opts.Matches)
+	}
+	return joinNames(parts)
 }
 
 func joinNames(names []string) string { return strings.Join(names, ", ") }

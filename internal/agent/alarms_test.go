@@ -129,6 +129,23 @@ func TestAlarmsOfAChangedNode(t *testing.T) {
 	}
 }
 
+// What changes a deny list, or a node's filters, is no command of the firewall.
+func TestAdviceAboutADisturbance(t *testing.T) {
+	for backend, want := range map[string]string{
+		"nftables": "nft flush ruleset", "iptables": "iptables -F", "denyfile": "another program writes the file", "kubo": "ipfs swarm filters rm",
+	} {
+		e, now := atRest(t)
+		f := e.enforcers[0]
+		f.now, f.status.Backend = e.now, backend
+		f.Repair("the firewall is not as we left it")
+		e.watch(*now)
+		alarms := e.alarms.list()
+		if len(alarms) != 1 || !strings.Contains(alarms[0].Fix, want) || backend != "nftables" && strings.Contains(alarms[0].Fix, "nft ") {
+			t.Errorf("%s: %+v, want advice about %q", backend, alarms, want)
+		}
+	}
+}
+
 // TestAlarmOfALoss is a source that lost lines and reads on: that is told for a day,
 // and does not stand for a state that it is not in.
 func TestAlarmOfALoss(t *testing.T) {

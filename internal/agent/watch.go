@@ -49,7 +49,7 @@ func (e *engine) watch(now time.Time) {
 		}
 		e.alarms.set(now, "firewall", st.Backend, what, f.hint())
 		e.alarms.set(now, "repaired", st.Backend, repaired(now, st),
-			"find out who does it, for banned hosts get through in between: `nft flush ruleset`, as /etc/nftables.conf begins with, and what flushes whole tables take our rules along; journalctl -u p2pban has the time of each")
+			"find out who does it, for banned hosts get through in between: "+disturbers(st.Backend)+"; journalctl -u p2pban has the time of each")
 		what = ""
 		if st.SocketError != "" {
 			what = "the running connections of banned hosts can't be destroyed; their packets are dropped all the same: " + st.SocketError
@@ -74,8 +74,21 @@ func repaired(now time.Time, st control.FirewallStatus) string {
 	if st.Repaired > 1 {
 		often = fmt.Sprintf(", %d times since the start", st.Repaired)
 	}
-	return fmt.Sprintf("at %s somebody else changed our rules in %s%s, and they were put back: %s", st.Disturbed.Format(time.TimeOnly), st.Backend, often,
+	return fmt.Sprintf("at %s somebody else changed what we keep in %s%s, and it was put back: %s", st.Disturbed.Format(time.TimeOnly), st.Backend, often,
 		strings.TrimPrefix(st.Disturbance, firewall.ErrGone.Error()+": "))
+}
+
+// disturbers says what is known to change what we keep in a backend.
+func disturbers(backend string) string {
+	switch backend {
+	case "denyfile":
+		return "another program writes the file, or removes it. It is p2pban's alone: [firewall] denyfile can name another"
+	case "kubo":
+		return "`ipfs swarm filters rm`, or another p2pban that keeps bans in the same node"
+	case "iptables":
+		return "`iptables -F` and what loads a whole ruleset (iptables-restore, a firewall's reload) take our rules along"
+	}
+	return "`nft flush ruleset`, as /etc/nftables.conf begins with, and what flushes whole tables take our rules along"
 }
 
 func (e *engine) watchSource(now time.Time, s *source) {

@@ -89,6 +89,19 @@ func TestCheck(t *testing.T) {
 				t.Fatal("opened")
 			}
 		}, func(err error) bool { return errors.As(err, &newer) }},
+		{"a newer one whose daemon was killed", func(t *testing.T, path string) {
+			s := open(t, path)
+			if _, err := s.db.Exec(`PRAGMA user_version = 6; PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+				t.Fatal(err)
+			}
+			save(t, s, ban(1)) // in the WAL
+			t.Cleanup(func() { s.Close() })
+		}, func(err error) bool { return errors.As(err, &newer) && newer.Schema == 6 }},
+		{"ours whose daemon was killed", func(t *testing.T, path string) {
+			s := open(t, path)
+			save(t, s, ban(1))
+			t.Cleanup(func() { s.Close() })
+		}, func(err error) bool { return err == nil }},
 		{"an empty one", func(t *testing.T, path string) {
 			if err := os.WriteFile(path, nil, 0o600); err != nil {
 				t.Fatal(err)

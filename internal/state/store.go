@@ -17,14 +17,17 @@ package state
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 
+	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite" // the database/sql driver named "sqlite"
 )
 
@@ -103,15 +106,35 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 }
 
 // Check says what Open would say of the file at path, without making or changing
-// any. It says nothing of one with a WAL: that is open, or was left by a
-// process that was killed, and can't be read without leaving traces. An empty WAL
-// is what a daemon leaves that refused the file.
+// any. Of one with a WAL it says only whether it is a *NewerError: that is open, or
+// was left by a process that was killed, and can't be read whole without leaving
+// traces. An empty WAL is what a daemon leaves that refused the file.
 func Check(path string) error {
 	if wal, err := os.Lstat(path + "-wal"); err == nil && wal.Size() > 0 {
-		return nil
+		return checkHeader(path)
 	}
 	_, _, err := inspect(path, url.Values{"mode": {"ro"}, "immutable": {"1"}})
 	return err
+}
+
+// checkHeader looks at the first bytes alone: they are as they were when the WAL was
+// last played in, which is soon. The offsets are those of the "Database File Format",
+// 1.3.
+func checkHeader(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil // what is wrong with the file says who opens it
+	}
+	defer f.Close()
+	var header [72]byte
+	if _, err := io.ReadFull(f, header[:]); err != nil {
+		return nil
+	}
+	version, application := binary.BigEndian.Uint32(header[60:]), binary.BigEndian.Uint32(header[68:])
+	if application == applicationID && version > schemaVersion {
+		return &NewerError{Path: path, Schema: int(version), Ours: schemaVersion}
+	}
+	return nil
 }
 
 // minDatabase is the size of SQLite's smallest page, hence of its smallest file
