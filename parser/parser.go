@@ -13,8 +13,9 @@ const journalLineMax = 48 << 10
 
 // alwaysRead is the length from which a line is read whether or not it holds
 // anything a rule looks for: pieces of split lines are long, and what follows a
-// piece must be known as its rest.
-const alwaysRead = 8 << 10
+// piece must be known as its rest. rsyslog leaves 8090 bytes of a line, or a few
+// more, where its MaxMessageSize is the default.
+const alwaysRead = 8000
 
 // Options say what a Parser believes and accepts.
 type Options struct {
@@ -155,6 +156,17 @@ func (p *Parser) settle(l *Line, res *Result, explain bool) {
 	default:
 		p.judge(l, res, explain)
 	}
+	if shortened(l, res) {
+		res.Continues = true
+	}
+}
+
+// shortened tells whether a syslog daemon may have cut the line short: a long one,
+// or a damaged one. rsyslog does so and leaves no mark, but what journald gave it as
+// the rest of the line comes next, with a head of its own, and begins wherever a
+// stranger wants it to.
+func shortened(l *Line, res *Result) bool {
+	return strings.HasPrefix(res.Carrier, "syslog") && (len(l.Text) >= alwaysRead || res.failed())
 }
 
 // levelComplaint is what go-libp2p from v0.44 on prints without a newline when

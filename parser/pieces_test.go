@@ -242,6 +242,29 @@ func TestPiecesReturn(t *testing.T) {
 	}
 }
 
+// rsyslog (8.2302, as it is by default) shortens what journald gives it of a long line
+// and writes the rest as a line of its own: that rest accuses nobody, however short
+// what it leaves of lines, and whatever the line's format.
+func TestPiecesShortened(t *testing.T) {
+	const jsonHead = `{"level":"info","ts":"2026-11-20T11:24:21.267Z","logger":"canonical-log","caller":"tls/transport.go:96","msg":"CANONICAL_PEER_STATUS: peer= addr=/ip4/203.0.113.66/tcp/47654 sample_rate=100 handshake_failure=\"tls\" err=\"`
+	for _, w := range wrappings[4:6] {
+		for _, size := range []int{1000, 8100, 20_000} {
+			for _, head := range []string{pieceHead, jsonHead, "2026-11-20T11:26:48.285Z\tERROR\tapp\tx.go:1\t"} {
+				if size < 8000 && !strings.Contains(head, tagPrefix) {
+					continue // nothing shows that it is not whole
+				}
+				lines := []string{
+					w.wrap(head+strings.Repeat("A", size-len(head)), "stderr", false), w.wrap(pieceForged, "stderr", true),
+					w.wrap(pieceHonest, "stderr", true),
+				}
+				if got := readPieces(t, lines); fmt.Sprint(got) != "[203.0.113.7]" {
+					t.Errorf("%s, %d bytes of %.40q: accuses %v, want only the line after the rest", w.name, size, head, got)
+				}
+			}
+		}
+	}
+}
+
 // When another process breaks into a line, both what follows on the stream and
 // what the first process writes next may be its rest (systemd, journald-stream.c).
 func TestPiecesOfProcesses(t *testing.T) {
