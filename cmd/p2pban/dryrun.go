@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net/netip"
 	"runtime"
@@ -93,6 +95,9 @@ func dryRun(c *cobra.Command, g *global, cfg *config.Config, files []string) err
 	var captures []agent.Capture
 	for _, f := range files {
 		capture, err := agent.OpenCapture(f, c.InOrStdin(), time.Now())
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("dry-run: %w\n%s; what is in the journal comes by `journalctl -u UNIT -o cat | p2pban dry-run -`", err, whereLogsAre)
+		}
 		if err != nil {
 			return fmt.Errorf("dry-run: %w", err)
 		}

@@ -83,10 +83,13 @@ func explainInput(c *cobra.Command, args []string) (iter.Seq2[sources.Batch, err
 	case err == nil: // why it can't be read says whoever tries
 		return sources.ReadFile(args[0]), nil
 	case !strings.ContainsAny(args[0], " \t={"):
-		return nil, usagef("%q is no file and does not look like a log line", args[0])
+		return nil, usagef("%q is no file and does not look like a log line\n%s", args[0], whereLogsAre)
 	}
 	return sources.ReadLog("line", strings.NewReader(args[0])), nil
 }
+
+// whereLogsAre is what to do when a log is not where it was looked for.
+const whereLogsAre = "`p2pban setup` shows where the nodes on this machine log"
 
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
@@ -126,7 +129,7 @@ func explainText(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, er
 		if len(args) > 0 && args[0] != "-" {
 			from = args[0]
 		}
-		return usagef("%s is empty: there was no line to explain\n`p2pban setup` shows where the nodes on this machine log", from)
+		return usagef("%s is empty: there was no line to explain\n%s", from, whereLogsAre)
 	case 1:
 		return printExplanation(w, &one)
 	}

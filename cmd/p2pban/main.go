@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -212,6 +213,8 @@ func (g *global) load() (*config.Config, error) {
 	switch {
 	case errors.As(err, &problems):
 		return nil, err
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usagef("%w\n`p2pban setup --write=FILE` writes one; without --config "+config.DefaultPath+" is read if it exists, else the built-in defaults", err)
 	case err != nil: // a file that can't be read is a bad configuration too
 		return nil, usageError{err}
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -173,6 +175,9 @@ func (f *setupFlags) takeOver(c *cobra.Command, g *global) error {
 		return usagef("setup: --look and --from-fail2ban are two ways to a configuration: use one")
 	}
 	m, err := setup.FromFail2ban(f.fromFail2ban, parser.Builtin(), time.Now())
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w\nname the directory that holds them: --from-fail2ban=/etc/fail2ban is the usual one", err)
+	}
 	if err != nil {
 		return err
 	}
