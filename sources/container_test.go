@@ -133,6 +133,13 @@ func TestDockerSplitLines(t *testing.T) {
 	huge := strings.Repeat("y", MaxLineBytes)
 	appendTo(t, log, dockerLine("stderr", huge+"\n")+dockerLine("stderr", "rest\n")+dockerLine("stderr", "whole\n"))
 	f.wantCut("├"+dockerLine("stderr", huge)[:MaxLineBytes], "✂rest", "whole")
+	appendTo(t, log, dockerLine("stdout", "rest\n"))
+	f.wantCut("✂rest")
+	// Docker's longest part is kept, however its bytes are escaped: it may begin
+	// with what the node says of a stranger.
+	longest := strings.Repeat("<", 16<<10)
+	appendTo(t, log, dockerLine("stderr", longest)+dockerLine("stdout", "whole\n")+dockerLine("stderr", "rest\n"))
+	f.wantCut("├"+longest, "whole", "✂rest")
 }
 
 // TestContainerMadeAnew reads a container that was made anew from its first line,

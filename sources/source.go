@@ -105,8 +105,10 @@ func (b *Batch) Release() {
 // Limits of a source.
 const (
 	// MaxLineBytes bounds one line; the rest of a longer one is read and
-	// discarded, and the line is marked Cut.
-	MaxLineBytes = 64 << 10
+	// discarded, and the line is marked Cut. Docker splits the lines of programs at
+	// 16 KiB, each byte of which may take six in its file: such a part is kept, with
+	// its stream's name behind it.
+	MaxLineBytes = 128 << 10
 	// MaxBatchBytes bounds one Batch, MaxBatchLines those of a journal and of Read.
 	MaxBatchLines = 1024
 	MaxBatchBytes = 1 << 20
