@@ -3,6 +3,7 @@ package firewall
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -64,7 +65,7 @@ func flushIPTables(ctx context.Context) (removed []string, err error) {
 	}
 	err = errors.Join(err, errSets)
 	for _, name := range names {
-		if name != ipset4 && name != ipset6 && name != ipset4+spare && name != ipset6+spare {
+		if !isOurSet(name) {
 			continue
 		}
 		if errSet := destroySet(ctx, name); errSet != nil {
@@ -74,6 +75,10 @@ func flushIPTables(ctx context.Context) (removed []string, err error) {
 		removed = append(removed, "ipset "+name)
 	}
 	return removed, err
+}
+
+func isOurSet(name string) bool {
+	return slices.Contains([]string{ipset4, ipset6, ipset4 + spare, ipset6 + spare}, name)
 }
 
 // destroySet removes a set. The kernel lets go of the rules that used it a
@@ -124,6 +129,9 @@ func leftRules(ctx context.Context) (bool, error) {
 		if errors.Is(err, ErrUnsupported) {
 			continue // nothing of ours can be there
 		}
+		if errors.Is(err, ErrPermission) && noSets(ctx) {
+			continue
+		}
 		if err != nil {
 			return false, err
 		}
@@ -135,6 +143,14 @@ func leftRules(ctx context.Context) (bool, error) {
 		}
 	}
 	return found, nil
+}
+
+// noSets tells whether no set of ours can be seen to stand: then no rule of ours does,
+// for a rule holds its set. A daemon that may change the firewall without being root
+// sees the sets, and of the rules of legacy iptables nothing.
+func noSets(ctx context.Context) bool {
+	names, err := ipsetNames(ctx)
+	return err == nil && !slices.ContainsFunc(names, isOurSet)
 }
 
 // flushLeftTable is flushNFTables where nobody keeps the table.

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/p2pban/p2pban/internal/netnstest"
+	"golang.org/x/sys/unix"
 )
 
 func variants(t *testing.T, f func(t *testing.T, variant string)) {
@@ -311,4 +314,49 @@ func TestFlushOther(t *testing.T) {
 		flush("nftables", 0)
 		flush("print", 0)
 	})
+}
+
+// asService marks the run of this test binary as the user of the packaged service,
+// who is not root and may change the firewall.
+const asService = "P2PBAN_AS_SERVICE"
+
+// TestFlushOtherAsTheService: the kernel shows the tables of legacy iptables to root
+// alone. Where no set of ours stands the service must not speak of rules left behind,
+// and where one does it must.
+func TestFlushOtherAsTheService(t *testing.T) {
+	if os.Getenv(asService) != "" {
+		removed, err := FlushOther(context.Background(), "nftables")
+		fmt.Printf("removed %d, may look: %v\n", len(removed), !errors.Is(err, ErrPermission))
+		return
+	}
+	newNFTables(t, Options{})
+	run(t, "", "iptables-legacy", "-t", "raw", "-L") // from now on the kernel has the list that only root may read
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "test")
+	run(t, "", "cp", self, binary)
+	run(t, "", "chmod", "755", binary, dir, filepath.Dir(dir))
+	ask := func(want string) {
+		t.Helper()
+		cmd := exec.Command(binary, "-test.run", "^TestFlushOtherAsTheService$")
+		cmd.Env = append(os.Environ(), asService+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Credential:  &syscall.Credential{Uid: 65534, Gid: 65534},
+			AmbientCaps: []uintptr{unix.CAP_NET_ADMIN},
+		}
+		out, err := cmd.CombinedOutput()
+		if errors.Is(err, syscall.EINVAL) {
+			t.Skip("a user namespace without other users than root")
+		}
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v\n%s\nwant %s", err, out, want)
+		}
+	}
+	ask("removed 0, may look: true")
+	run(t, "", "ipset", "create", ipset4, "hash:net")
+	defer run(t, "", "ipset", "destroy", ipset4)
+	ask("removed 0, may look: false")
 }
