@@ -56,14 +56,18 @@ func printHost(w io.Writer, name string, known []control.HostStatus) error {
 		say(w, "%s in jail %s: ", h.Prefix, h.Jail)
 		switch {
 		case h.Ban != nil:
-			say(w, "BANNED since %s %s", local(h.Ban.Time), untilEnd(h.Ban.Until))
+			say(w, "BANNED")
+			if h.Ban.Prefix != h.Prefix {
+				say(w, " with %s", h.Ban.Prefix) // what to unban
+			}
+			say(w, " since %s %s", local(h.Ban.Time), untilEnd(h.Ban.Until))
 		case h.Held:
 			say(w, "would be banned, but the eclipse guard holds it back")
 		default:
 			say(w, "%d failures, banned at %d", h.Failures, h.Allowed)
 		}
 		if h.EarlierBans > 0 {
-			say(w, "; %s before", plural(h.EarlierBans, "ban"))
+			say(w, "; %s counted towards the length of the next", plural(h.EarlierBans, "ban"))
 		}
 		say(w, "\n")
 		if h.Ban != nil {

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -220,5 +221,26 @@ func TestLongReason(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "世"); n != 5000 {
 		t.Errorf("JSON has %d characters of the reason, want all 5000", n)
+	}
+}
+
+// The bans that make a host's next one longer take in the one it has now: that is no ban
+// before. And a host that a network's ban keeps out is let in by that network's name.
+func TestHostSaysWhatItsBanIs(t *testing.T) {
+	host, network := netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("192.0.2.0/24")
+	var b bytes.Buffer
+	err := printHost(&b, "192.0.2.7", []control.HostStatus{
+		{Jail: "churn", Prefix: host, EarlierBans: 1, Ban: &control.Ban{Prefix: host}},
+		{Jail: "manual", Prefix: host, Ban: &control.Ban{Prefix: network}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := b.String()
+	if strings.Contains(said, "before") || !strings.Contains(said, "1 ban counted towards the length of the next") {
+		t.Errorf("a first ban is shown as\n%s", said)
+	}
+	if strings.Count(said, "BANNED with 192.0.2.0/24 since") != 1 || strings.Count(said, "BANNED since") != 1 {
+		t.Errorf("a host banned by itself and one by its network are shown as\n%s", said)
 	}
 }

@@ -151,7 +151,7 @@ type HostStatus struct {
 	// Failures are in the window now; the host is banned at Allowed.
 	Failures int64 `json:"failures"`
 	Allowed  int64 `json:"allowed"`
-	// EarlierBans are remembered and make the next ban longer.
+	// EarlierBans are remembered and make the next ban longer; one in force is among them.
 	EarlierBans int  `json:"earlier_bans,omitempty"`
 	Held        bool `json:"held,omitempty"`
 	// Window is what the failures in the window rest on.
