@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +39,7 @@ type KuboOptions struct {
 // are closed when the ban is made. Filters of others are left alone.
 type Kubo struct {
 	rpc  *kuboRPC
+	api  string
 	file string
 	now  func() time.Time
 
@@ -44,7 +47,8 @@ type Kubo struct {
 	bans bansInMemory
 	// ours are the filters we put into the node, which the file records. It is
 	// written before one is added and after one is removed.
-	ours map[netip.Prefix]bool
+	ours  map[netip.Prefix]bool
+	noted bool // which node they are in
 }
 
 var (
@@ -66,7 +70,7 @@ func NewKubo(o KuboOptions) (*Kubo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Kubo{rpc: rpc, file: o.File, now: Options{Now: o.Now}.now}, nil
+	return &Kubo{rpc: rpc, api: o.API, file: o.File, now: Options{Now: o.Now}.now}, nil
 }
 
 // Init brings the node's filters to exactly these bans and those of others.
@@ -184,11 +188,27 @@ func (k *Kubo) removeFilters(ctx context.Context, remove []netip.Prefix, have ma
 }
 
 func (k *Kubo) record(ours map[netip.Prefix]bool) error {
+	if err := k.note(); err != nil {
+		return err
+	}
 	if err := writeMultiaddrs(k.file, slices.Collect(maps.Keys(ours))); err != nil {
 		return err
 	}
 	k.ours = ours
 	return nil
+}
+
+// note writes down, before the first filter, in which node the filters are.
+func (k *Kubo) note() error {
+	if k.noted {
+		return nil
+	}
+	err := os.WriteFile(k.file+nodeSuffix, []byte(k.api+"\n"), 0o644)
+	if errors.Is(err, os.ErrPermission) {
+		err = fmt.Errorf("%w: %w", ErrDenied, err)
+	}
+	k.noted = err == nil
+	return err
 }
 
 func (k *Kubo) each(ctx context.Context, command string, prefixes []netip.Prefix) error {
@@ -312,16 +332,28 @@ func (k *Kubo) look(ctx context.Context) error {
 
 // Flush removes the filters that are ours from the node, without a daemon.
 func (k *Kubo) Flush(ctx context.Context) (removed int, err error) {
-	recorded, err := KuboFilters(k.file)
+	recorded, _, err := KuboFilters(k.file)
 	if err != nil || recorded == 0 {
 		return 0, err // a node without any of ours need not be there
 	}
 	return recorded, k.Init(ctx, nil)
 }
 
+// nodeSuffix is the end of the name of the file that says in which node the filters
+// are, by its API.
+const nodeSuffix = ".node"
+
 // KuboFilters counts the filters of ours that a node may have, by the file that
-// keeps them (KuboOptions.File); one that does not exist has none.
-func KuboFilters(file string) (int, error) {
+// keeps them (KuboOptions.File), and gives the API of that node, empty if it is not
+// known; a file that does not exist has none.
+func KuboFilters(file string) (n int, api string, err error) {
 	recorded, err := readMultiaddrs(file)
-	return len(recorded), err
+	if err != nil {
+		return 0, "", err
+	}
+	noted, err := os.ReadFile(file + nodeSuffix)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, "", err
+	}
+	return len(recorded), strings.TrimSpace(string(noted)), nil
 }

@@ -144,6 +144,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 	if e.aside, e.read = aside, readAnyway(saved); aside == "" {
 		e.aside, e.read = store.LastAside(), readEarlier
 	}
+	tellOfOldNode(ctx, cfg, o.Log)
 	doors, err := openDoors(cfg, o.Out)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/p2pban/p2pban/firewall"
@@ -62,6 +63,36 @@ func kuboFilters(cfg *config.Config) string {
 	return filepath.Join(filepath.Dir(cfg.Daemon.State), "kubo-filters")
 }
 
+// leaveOldNode takes our filters out of the Kubo node that kubo_api named before, if
+// it names another now; nothing there ends by itself. Where that can't be reached it
+// may be the same one, which has moved.
+func leaveOldNode(ctx context.Context, cfg *config.Config) (removed int, node string, err error) {
+	n, node, err := firewall.KuboFilters(kuboFilters(cfg))
+	if err != nil || n == 0 || node == "" || cfg.Firewall.KuboAPI == "" || node == cfg.Firewall.KuboAPI {
+		return 0, "", nil // an error comes again from the door
+	}
+	old := *cfg
+	old.Firewall.KuboAPI = node
+	k, err := openKubo(&old)
+	if err == nil {
+		removed, err = k.Flush(ctx)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w\nkubo_api named it before: if it is another node than that at %s it keeps %d filters of ours for ever, which `ipfs swarm filters` lists there", err, cfg.Firewall.KuboAPI, n)
+	}
+	return removed, node, err
+}
+
+// tellOfOldNode does it when the daemon starts.
+func tellOfOldNode(ctx context.Context, cfg *config.Config, log *slog.Logger) {
+	switch n, node, err := leaveOldNode(ctx, cfg); {
+	case err != nil:
+		log.Warn("the Kubo node that was named before can't be asked", "node", node, "error", err)
+	case n > 0:
+		log.Info("another Kubo node is named now; our filters were removed from the one before", "node", node, "filters", n)
+	}
+}
+
 // FlushDoors removes what stands of ours in the doors beside the kernel's, and says
 // what it removed: nothing there ends by itself. It needs no daemon, but a running
 // one will put its bans back.
@@ -74,6 +105,8 @@ func FlushDoors(ctx context.Context, cfg *config.Config) (removed []string, err 
 			removed = append(removed, fmt.Sprintf("%d %s %s", n, what, where))
 		}
 	}
+	n, node, errOld := leaveOldNode(ctx, cfg)
+	flush("filters in the Kubo node at", node, func(context.Context) (int, error) { return n, errOld })
 	if api := cfg.Firewall.KuboAPI; api != "" {
 		flush("filters in the Kubo node at", api, func(ctx context.Context) (int, error) {
 			k, err := openKubo(cfg)
@@ -146,12 +179,12 @@ func leftBehind(ctx context.Context, cfg *config.Config) []left {
 		}
 	}
 	if cfg.Firewall.KuboAPI == "" {
-		switch n, err := firewall.KuboFilters(kuboFilters(cfg)); {
+		switch n, node, err := firewall.KuboFilters(kuboFilters(cfg)); {
 		case err != nil:
 			out = append(out, left{what: "whether a Kubo node has filters of ours can't be seen", err: err})
 		case n > 0:
 			out = append(out, left{
-				what: fmt.Sprintf("a Kubo node that kubo_api named before has %d filters of ours, and keeps them for ever", n),
+				what: strings.TrimSpace("a Kubo node that kubo_api named before has " + strconv.Itoa(n) + " filters of ours, and keeps them for ever: " + node),
 				fix:  "name it again and run `p2pban flush`; " + kuboFilters(cfg) + " lists them",
 			})
 		}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -86,5 +87,56 @@ func TestFlushReachesTheNode(t *testing.T) {
 	}
 	if _, err := os.Stat(kuboFilters(cfg)); err != nil {
 		t.Errorf("which filters are ours is forgotten: %v", err)
+	}
+}
+
+// A node that kubo_api names no more keeps nobody out, where it can be asked; where
+// it can't, it may be the one that is named now, which has moved.
+func TestAnotherKuboNodeIsNamed(t *testing.T) {
+	const theirs = "/ip4/10.0.0.0/ipcidr/8"
+	first, second := &filterNode{filters: []string{theirs}}, &filterNode{filters: []string{theirs}}
+	servers := []*httptest.Server{httptest.NewServer(first), httptest.NewServer(second), httptest.NewServer(second)}
+	for _, s := range servers {
+		defer s.Close()
+	}
+	cfg := config.Default()
+	cfg.Daemon.State = filepath.Join(t.TempDir(), "state.db")
+	cfg.Firewall.Backend = "none"
+	bans := []firewall.Ban{{Prefix: netip.MustParsePrefix("192.0.2.1/32")}}
+	start := func(api string) (told string) {
+		t.Helper()
+		cfg.Firewall.KuboAPI = api
+		var log strings.Builder
+		tellOfOldNode(t.Context(), cfg, slog.New(slog.NewTextHandler(&log, nil)))
+		k, err := openKubo(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Init(t.Context(), bans); err != nil {
+			t.Fatal(err)
+		}
+		return log.String()
+	}
+	for range 2 {
+		if told := start(servers[0].URL); told != "" || len(first.filters) != 2 {
+			t.Fatalf("the first node has %q, told %q", first.filters, told)
+		}
+	}
+	if told := start(servers[1].URL); !strings.Contains(told, servers[0].URL+" filters=1") || !slices.Equal(first.filters, []string{theirs}) || len(second.filters) != 2 {
+		t.Errorf("the nodes have %q and %q, told %q", first.filters, second.filters, told)
+	}
+	servers[1].Close() // the node has moved
+	if told := start(servers[2].URL); !strings.Contains(told, "can't be asked") || !strings.Contains(told, "keeps 1 filters of ours") || len(second.filters) != 2 {
+		t.Errorf("the node has %q, told %q", second.filters, told)
+	}
+	bans = nil
+	if told := start(servers[2].URL); !slices.Equal(second.filters, []string{theirs}) {
+		t.Errorf("the node has %q, told %q: they were ours", second.filters, told)
+	}
+	bans = []firewall.Ban{{Prefix: netip.MustParsePrefix("192.0.2.1/32")}}
+	start(servers[2].URL)
+	cfg.Firewall.KuboAPI = servers[0].URL
+	if removed, err := FlushDoors(t.Context(), cfg); err != nil || !slices.Equal(removed, []string{"1 filters in the Kubo node at " + servers[2].URL}) || len(second.filters) != 1 {
+		t.Errorf("a flush removed %q, %v; the node of before has %q", removed, err, second.filters)
 	}
 }
