@@ -109,7 +109,7 @@ func openSnapshot(data []byte) ([]byte, error) {
 	}
 	body := len(data) - crc32.Size
 	if start := len(snapshotMagic) + size; size > 0 && body >= start &&
-		binary.LittleEndian.Uint32(data[body:]) == crc32.Checksum(data[:body], castagnoli) {
+		binary.LittleEndian.Uint32(data[body:]) == checksum(data[:body]) {
 		return data[start:body], nil
 	}
 	return nil, errDamaged

@@ -133,7 +133,7 @@ func TestRestoreRefuses(t *testing.T) {
 func seal(body []byte) []byte {
 	data := binary.AppendUvarint([]byte(snapshotMagic), snapshotVersion)
 	data = append(data, body...)
-	return binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
+	return binary.LittleEndian.AppendUint32(data, checksum(data))
 }
 
 // FuzzRestore decodes bodies that pass the checksum: whatever they say, the

@@ -22,7 +22,8 @@ const (
 	snapshotVersion = 2
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// checksum is CRC-32C. Its table is made when it is first asked for.
+func checksum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
 
 // Snapshot gives everything that decides what happens next: the clock, the
 // windows, the bans with their evidence, the earlier bans and the guard, but
@@ -50,7 +51,7 @@ func (s *Set) snapshot(evidence bool, pause func()) []byte {
 	for _, j := range s.all() {
 		e.jail(j, s.clock, evidence, pause)
 	}
-	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b, castagnoli))
+	return binary.LittleEndian.AppendUint32(e.b, checksum(e.b))
 }
 
 // snapshotSize guesses the size, so that a large snapshot is not copied while

@@ -68,7 +68,12 @@ func newTeddy(needles []string) *teddy {
 // in the fewest lines. A needle that holds another is left out: where it
 // stands, the other is found.
 func fingerprints(needles []string) []fingerprint {
-	all := strings.ToLower(strings.Join(needles, "\n"))
+	count := map[string]int{} // of fingerprintLen letters in all needles
+	for _, n := range needles {
+		for lower := strings.ToLower(n); len(lower) >= fingerprintLen; lower = lower[1:] {
+			count[lower[:fingerprintLen]]++
+		}
+	}
 	var out []fingerprint
 	for i, n := range needles {
 		if covered(n, needles[:i], needles[i+1:]) {
@@ -83,7 +88,7 @@ func fingerprints(needles []string) []fingerprint {
 			}
 			// A word of more than one needle stands in many other lines too.
 			if often < least {
-				n := float64(strings.Count(all, lower[at:at+fingerprintLen]))
+				n := float64(count[lower[at:at+fingerprintLen]])
 				often *= n * n
 			}
 			if often < least {
@@ -131,21 +136,28 @@ var common = func() (t [256]float64) {
 // bucketsOf puts each fingerprint where it adds least to what passes, those that
 // pass most by themselves first: they are to share a bucket last.
 func bucketsOf(all []fingerprint) (b [teddyBuckets][]fingerprint) {
-	var passed [teddyBuckets]float64
 	alone := make(map[fingerprint]float64, len(all))
 	for _, p := range all {
-		alone[p] = passing(p, nil)
+		var n nibbles
+		n.add(p, 1)
+		alone[p] = n.passing()[0]
 	}
 	slices.SortStableFunc(all, func(p, q fingerprint) int { return cmp.Compare(alone[q], alone[p]) })
+	var n nibbles
+	var passed [teddyBuckets]float64
 	for _, p := range all {
-		best, least := 0, math.Inf(1)
+		with := n
+		with.add(p, everyBucket)
+		passing := with.passing()
+		best := 0
 		for i := range b {
-			if more := passing(p, b[i]) - passed[i]; more < least {
-				best, least = i, more
+			if passing[i]-passed[i] < passing[best]-passed[best] {
+				best = i
 			}
 		}
 		b[best] = append(b[best], p)
-		passed[best] += least
+		n.add(p, 1<<(best*fingerprintLen))
+		passed[best] = passing[best]
 	}
 	return b
 }
@@ -164,36 +176,61 @@ Jan 01 00:00:00 host node[1]: `
 // as passing counts: percent to the power of fingerprintLen.
 const onceALine = 1e8 / 200
 
-// passing is how often, roughly, bytes have the nibbles of p and the bucket.
-func passing(p fingerprint, bucket []fingerprint) float64 {
-	often := 1.0
-	var pass [fingerprintLen]nibbles
-	for k := range pass {
-		pass[k].add(p.byte(k))
-		for _, o := range bucket {
-			pass[k].add(o.byte(k))
-		}
-		sum := 0.0
-		for h := pass[k].high; h != 0; h &= h - 1 {
-			for l := pass[k].low; l != 0; l &= l - 1 {
-				sum += common[bits.TrailingZeros16(h)<<4|bits.TrailingZeros16(l)]
-			}
-		}
-		often *= sum
+// nibbles are the low and the high ones that some fingerprints have. The bit of
+// 1 << (bucket*fingerprintLen + k) stands for byte k of those in a bucket.
+type nibbles struct{ low, high [16]uint32 }
+
+// everyBucket has the first bit of each bucket.
+const everyBucket = 0x11111111
+
+// add adds a fingerprint to the buckets whose first bits are given.
+func (n *nibbles) add(p fingerprint, buckets uint32) {
+	for k := range fingerprintLen {
+		n.low[p.byte(k)&15] |= buckets << k
+		n.high[p.byte(k)>>4] |= buckets << k
 	}
-	for s := usual; len(s) >= fingerprintLen; s = s[1:] {
-		if pass[0].have(s[0]) && pass[1].have(s[1]) && pass[2].have(s[2]) && pass[3].have(s[3]) {
-			often += onceALine
+}
+
+// passing is how often, roughly, each bucket passes.
+func (n *nibbles) passing() (often [teddyBuckets]float64) {
+	for i := range often {
+		often[i] = 1
+		for k := range fingerprintLen {
+			often[i] *= n.share(1 << (i*fingerprintLen + k))
 		}
+	}
+	for i, places := range n.places(usual) {
+		often[i] += onceALine * float64(places)
 	}
 	return often
 }
 
-// nibbles are the low and the high ones of some bytes.
-type nibbles struct{ low, high uint16 }
+// share is how many of the bytes of a log have the nibbles of a bit, in percent.
+func (n *nibbles) share(bit uint32) (sum float64) {
+	for h, high := range n.high {
+		if high&bit == 0 {
+			continue
+		}
+		for l, low := range n.low {
+			if low&bit != 0 {
+				sum += common[h<<4|l]
+			}
+		}
+	}
+	return sum
+}
 
-func (n *nibbles) add(c byte)       { n.low, n.high = n.low|1<<(c&15), n.high|1<<(c>>4) }
-func (n *nibbles) have(c byte) bool { return n.low>>(c&15)&(n.high>>(c>>4))&1 != 0 }
+// places is at how many places of s each bucket passes.
+func (n *nibbles) places(s string) (count [teddyBuckets]int) {
+	passed := uint32(0) // the bit of byte k: it and those before it have passed
+	for i := range len(s) {
+		passed = (passed<<1 | everyBucket) & n.low[s[i]&15] & n.high[s[i]>>4]
+		for whole := passed & (everyBucket << (fingerprintLen - 1)); whole != 0; whole &= whole - 1 {
+			count[bits.TrailingZeros32(whole)/fingerprintLen]++
+		}
+	}
+	return count
+}
 
 // find gives where the fingerprint of a needle that stands in s is, at or after
 // from; -1 when there is none. s has at least teddyMin bytes.

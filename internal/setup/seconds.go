@@ -5,25 +5,26 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// spans are fail2ban's units (server/mytime.py, MyTime.str2seconds): each may
-// be shortened to one or two letters or to three. A year has 365.25 days and a
-// month is a twelfth of that.
-var spans = []struct {
-	name    *regexp.Regexp
+// units are fail2ban's, in seconds (server/mytime.py, MyTime.str2seconds): each
+// may be shortened to one or two letters or to three. A year has 365.25 days and
+// a month is a twelfth of that.
+var units = []struct {
+	names   string
 	seconds float64
 }{
-	{regexp.MustCompile(`^(days?|da|dd?)$`), 86400},
-	{regexp.MustCompile(`^(weeks?|wee?|ww?)$`), 7 * 86400},
-	{regexp.MustCompile(`^(months?|mon?)$`), 365.25 * 86400 / 12},
-	{regexp.MustCompile(`^(years?|yea?|yy?)$`), 365.25 * 86400},
-	{regexp.MustCompile(`^(seconds?|sec?|ss?)$`), 1},
-	{regexp.MustCompile(`^(minutes?|min?|mm?)$`), 60},
-	{regexp.MustCompile(`^(hours?|hou?|hh?)$`), 3600},
+	{"s ss se sec second seconds", 1},
+	{"m mm mi min minute minutes", 60},
+	{"h hh ho hou hour hours", 3600},
+	{"d dd da day days", 86400},
+	{"w ww we wee week weeks", 7 * 86400},
+	{"mo mon month months", 365.25 * 86400 / 12},
+	{"y yy ye yea year years", 365.25 * 86400},
 }
 
 var (
@@ -74,8 +75,8 @@ func unitOf(name string) float64 {
 	if name == "" {
 		return 1
 	}
-	for _, u := range spans {
-		if u.name.MatchString(name) {
+	for _, u := range units {
+		if slices.Contains(strings.Fields(u.names), name) {
 			return u.seconds
 		}
 	}
