@@ -240,3 +240,29 @@ func mixtures(n int) []string {
 	}
 	return out
 }
+
+// Wherever a carrier cuts a line, its first piece accuses at most the host that the
+// node named.
+func TestHeadsAccuseOnlyTheirAuthor(t *testing.T) {
+	p := everyRule(t)
+	var res Result
+	texts := append(hostileTexts()[:len(hostileTexts())-5], mixtures(50)...)
+	for i, enc := range append(encoders(), others()...) {
+		accused := 0
+		for _, text := range texts {
+			line, _, _ := strings.Cut(enc.encode(text), "\n")
+			for cut := 0; cut <= len(line); cut += 1 + cut/50 {
+				if p.Parse(Line{Text: line[:cut], Cut: true, Head: true}, &res); res.Reject != Accepted {
+					continue
+				}
+				if accused++; res.Event.Host.String() != trueHost || res.Event.Weight != 100 {
+					t.Fatalf("%s, cut at %d: accuses %v (weight %d): %.300q", enc.name, cut, res.Event.Host, res.Event.Weight, line[:cut])
+				}
+			}
+		}
+		failures := i < len(encoders()) && !strings.Contains(enc.name, "misbehaving")
+		if failures != (accused > len(texts)) {
+			t.Errorf("%s: %d pieces accuse somebody", enc.name, accused)
+		}
+	}
+}

@@ -157,14 +157,14 @@ func (p *Parser) settle(l *Line, res *Result, explain bool) {
 		p.judge(l, res, explain)
 	}
 	if shortened(l, res) {
-		res.Continues = true
+		res.Continues, res.unmarked = true, true
 	}
 }
 
 // shortened tells whether a syslog daemon may have cut the line short: a long one,
-// or a damaged one. rsyslog does so and leaves no mark, but what journald gave it as
-// the rest of the line comes next, with a head of its own, and begins wherever a
-// stranger wants it to.
+// or a damaged one. rsyslog does so and leaves no mark, but the rest comes next, and
+// begins wherever a stranger wants it to: with a head of its own where journald gave
+// the line in pieces, with one that the stranger wrote where it came over TCP.
 func shortened(l *Line, res *Result) bool {
 	return strings.HasPrefix(res.Carrier, "syslog") && (len(l.Text) >= alwaysRead || res.failed())
 }

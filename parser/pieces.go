@@ -69,8 +69,11 @@ func (p *Pieces) Settle(l *Line, res *Result) {
 		p.expect(lineStream{})
 	default:
 		p.expect(res.stream.whole())
-		if res.interrupted {
+		switch {
+		case res.interrupted:
 			p.expect(res.stream)
+		case res.unmarked:
+			p.expect(lineStream{})
 		}
 	}
 }

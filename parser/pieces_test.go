@@ -253,12 +253,15 @@ func TestPiecesShortened(t *testing.T) {
 				if size < 8000 && !strings.Contains(head, tagPrefix) {
 					continue // nothing shows that it is not whole
 				}
-				lines := []string{
-					w.wrap(head+strings.Repeat("A", size-len(head)), "stderr", false), w.wrap(pieceForged, "stderr", true),
-					w.wrap(pieceHonest, "stderr", true),
-				}
-				if got := readPieces(t, lines); fmt.Sprint(got) != "[203.0.113.7]" {
-					t.Errorf("%s, %d bytes of %.40q: accuses %v, want only the line after the rest", w.name, size, head, got)
+				// Of what came over TCP the rest has what head the stranger wrote.
+				for _, stream := range []string{"stderr", "x"} {
+					lines := []string{
+						w.wrap(head+strings.Repeat("A", size-len(head)), "stderr", false), w.wrap(pieceForged, stream, true),
+						w.wrap("hello", "stderr", true), w.wrap(pieceHonest, "stderr", true),
+					}
+					if got := readPieces(t, lines); fmt.Sprint(got) != "[203.0.113.7]" {
+						t.Errorf("%s, %d bytes of %.40q, %s: accuses %v, want only the line after the rest", w.name, size, head, stream, got)
+					}
 				}
 			}
 		}

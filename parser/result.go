@@ -38,12 +38,13 @@ type Result struct {
 	base    int       // bytes of the line before the payload
 	carried carried   // what the carrier said
 	stream  lineStream
-	// interrupted is set with Continues when another process broke in, blind
-	// when the carrier can't be read: the rest may be in any stream.
-	interrupted, blind bool
-	members            []member // top-level members of a JSON line
-	json               jsonLine // the JSON line being framed
-	text               arena    // decoded text
+	// interrupted is set with Continues when another process broke in, unmarked
+	// when the carrier has no marks for pieces: the rest may be the next line of any
+	// stream. blind is set when the carrier can't be read.
+	interrupted, unmarked, blind bool
+	members                      []member // top-level members of a JSON line
+	json                         jsonLine // the JSON line being framed
+	text                         arena    // decoded text
 }
 
 // carried is what a carrier said about the line it wraps.
@@ -61,7 +62,7 @@ func (res *Result) reset() {
 	res.Reject = Unrecognised
 	res.Column, res.base = 0, 0
 	res.Risk, res.TabsLost = 0, false
-	res.Continues, res.interrupted, res.blind = false, false, false
+	res.Continues, res.interrupted, res.unmarked, res.blind = false, false, false, false
 	res.stream = lineStream{}
 	res.carried = carried{}
 	res.format, res.ref = fmtNone, time.Time{}
