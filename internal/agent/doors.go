@@ -72,7 +72,7 @@ func leaveOldNode(ctx context.Context, cfg *config.Config) (removed int, node st
 		return 0, "", nil // an error comes again from the door
 	}
 	old := *cfg
-	old.Firewall.KuboAPI = node
+	old.Firewall.KuboAPI, old.Firewall.KuboAuthorization = node, "" // which is another's
 	k, err := openKubo(&old)
 	if err == nil {
 		removed, err = k.Flush(ctx)

@@ -17,9 +17,13 @@ import (
 )
 
 // filterNode is what a Kubo node answers about its filters.
-type filterNode struct{ filters []string }
+type filterNode struct {
+	filters       []string
+	authorization string // of the last request
+}
 
 func (n *filterNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n.authorization = r.Header.Get("Authorization")
 	args := r.URL.Query()["arg"]
 	switch strings.TrimPrefix(r.URL.Path, "/api/v0/swarm/") {
 	case "filters/add":
@@ -122,7 +126,10 @@ func TestAnotherKuboNodeIsNamed(t *testing.T) {
 			t.Fatalf("the first node has %q, told %q", first.filters, told)
 		}
 	}
-	if told := start(servers[1].URL); !strings.Contains(told, servers[0].URL+" filters=1") || !slices.Equal(first.filters, []string{theirs}) || len(second.filters) != 2 {
+	cfg.Firewall.KuboAuthorization = "the second's"
+	if told := start(servers[1].URL); first.authorization != "" || second.authorization != "the second's" {
+		t.Errorf("the nodes were shown %q and %q", first.authorization, second.authorization)
+	} else if !strings.Contains(told, servers[0].URL+" filters=1") || !slices.Equal(first.filters, []string{theirs}) || len(second.filters) != 2 {
 		t.Errorf("the nodes have %q and %q, told %q", first.filters, second.filters, told)
 	}
 	servers[1].Close() // the node has moved
