@@ -444,7 +444,7 @@ func TestReloadWithoutAJail(t *testing.T) {
 	l.wait("the ban", func() bool { return inKernel(t, hostile.String()) })
 	l.configure(strings.Replace(liveConfig, "jail.quick", "jail.swift", 1))
 	reply, err := l.client.Reload(t.Context())
-	want := []string{"jail quick is gone, and its bans are lifted: 1", "the other jails changed; their windows and bans are kept"}
+	want := []string{"jail quick is gone, and its bans are lifted: 1", "the other jails changed; windows and bans are kept"}
 	if err != nil || !slices.Equal(reply.Changes, want) {
 		t.Errorf("reload: %+v, %v; want %q", reply, err, want)
 	}
@@ -452,6 +452,22 @@ func TestReloadWithoutAJail(t *testing.T) {
 	if reply, err = l.client.Reload(t.Context()); err != nil || reply.Changes == nil || len(reply.Changes) > 0 {
 		t.Errorf("a second reload: %+v, %v; want an empty list", reply, err)
 	}
+}
+
+// TestReloadSaysWhomItLetsIn: an operator who names a banned host in ignoreip hears
+// which jail let it in, for another may keep it out.
+func TestReloadSaysWhomItLetsIn(t *testing.T) {
+	l := newLab(t, liveConfig)
+	l.start()
+	l.accuse("node.log", hostile, 3)
+	l.wait("the ban", func() bool { return inKernel(t, hostile.String()) })
+	l.configure(strings.Replace(liveConfig, "[jail.quick]", "[jail.quick]\nignoreip = [\""+hostile.String()+"\"]", 1))
+	reply, err := l.client.Reload(t.Context())
+	want := []string{"jail quick lifts bans of hosts that its ignoreip now names: 1", "the jails changed; windows and all other bans are kept"}
+	if err != nil || !slices.Equal(reply.Changes, want) {
+		t.Errorf("reload: %+v, %v; want %q", reply, err, want)
+	}
+	l.wait("the end of the ban", func() bool { return !inKernel(t, hostile.String()) })
 }
 
 // TestMovedConfig tells that the configuration's file came or went.

@@ -73,7 +73,9 @@ func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*con
 			return nil, err
 		}
 	}
-	decisions, err := e.jails.Reconfigure(e.now(), cfg.Jails)
+	now := e.now()
+	e.settle(ctx, e.jails.Advance(now)) // what ends by itself is no change of the reload's
+	decisions, err := e.jails.Reconfigure(now, cfg.Jails)
 	if err != nil {
 		return nil, err
 	}
@@ -97,24 +99,24 @@ func jailChanges(old, now []jail.Config, decisions []jail.Decision) (changes []s
 	gone := func(j jail.Config) bool {
 		return !slices.ContainsFunc(now, func(n jail.Config) bool { return n.Name == j.Name })
 	}
-	for _, j := range old {
-		if !gone(j) {
-			continue
-		}
-		bans := 0
-		for _, d := range decisions {
-			if d.Jail == j.Name {
-				bans++
-			}
-		}
-		changes = append(changes, fmt.Sprintf("jail %s is gone, and its bans are lifted: %d", j.Name, bans))
+	lifted := map[string]int{}
+	for _, d := range decisions {
+		lifted[d.Jail]++
 	}
-	switch {
-	case reflect.DeepEqual(slices.DeleteFunc(slices.Clone(old), gone), now):
-	case len(changes) > 0:
-		changes = append(changes, "the other jails changed; their windows and bans are kept")
-	default:
-		changes = append(changes, "the jails changed; windows and bans are kept")
+	whose, which := "the", ""
+	for _, j := range old {
+		n := lifted[j.Name]
+		switch {
+		case gone(j):
+			changes = append(changes, fmt.Sprintf("jail %s is gone, and its bans are lifted: %d", j.Name, n))
+			whose = "the other"
+		case n > 0:
+			changes = append(changes, fmt.Sprintf("jail %s lifts bans of hosts that its ignoreip now names: %d", j.Name, n))
+			which = "all other "
+		}
+	}
+	if !reflect.DeepEqual(slices.DeleteFunc(slices.Clone(old), gone), now) {
+		changes = append(changes, fmt.Sprintf("%s jails changed; windows and %sbans are kept", whose, which))
 	}
 	return changes
 }
