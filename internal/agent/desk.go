@@ -240,42 +240,54 @@ func (d *desk) Unban(ctx context.Context, r control.UnbanRequest) (*control.Unba
 		}
 		// What time has ended is not what the operator lifts.
 		e.settle(ctx, e.jails.Advance(e.now()))
-		for i, p := range targets {
-			e.unban(ctx, p, reply, r.Targets, i)
+		found := e.unban(ctx, targets, reply)
+		for i, name := range r.Targets {
+			e.noteStillOut(name, targets[i], found[i], reply)
 		}
 		e.checkpointDue = true
 		if len(reply.Lifted) > 0 {
-			notSaved = e.notSaved(fmt.Sprintf("%d prefixes are let in again", len(reply.Lifted)))
+			notSaved = e.notSaved(fmt.Sprintf("let in again: %d", len(reply.Lifted)))
 		}
 	})
 	return reply, errors.Join(err, notSaved)
 }
 
-// unban lifts what stands on p and inside it, and notes what there is to say:
-// names are the targets as they were given, none when all bans are lifted.
-func (e *engine) unban(ctx context.Context, p netip.Prefix, reply *control.UnbanReply, names []string, i int) {
-	lifted := e.jails.Unban(e.now(), p)
-	for _, d := range e.jails.Covering(p) {
-		if d.Prefix.Bits() > p.Bits() {
-			lifted = append(lifted, e.jails.Unban(e.now(), d.Prefix)...)
+// unban lifts what stands on the targets and inside them, notes what was lifted, and
+// tells of each target whether anything was found. All is saved at once: after a flood
+// it may be hundreds of thousands of bans, and each save waits for the disk.
+func (e *engine) unban(ctx context.Context, targets []netip.Prefix, reply *control.UnbanReply) (found []bool) {
+	var lifted []jail.Decision
+	for _, p := range targets {
+		before := len(lifted)
+		lifted = append(lifted, e.jails.Unban(e.now(), p)...)
+		for _, d := range e.jails.Covering(p) {
+			if d.Prefix.Bits() > p.Bits() {
+				lifted = append(lifted, e.jails.Unban(e.now(), d.Prefix)...)
+			}
 		}
+		found = append(found, len(lifted) > before)
 	}
 	e.settle(ctx, lifted)
+	seen := make(map[netip.Prefix]bool, len(lifted))
 	for _, d := range lifted {
-		if !slices.Contains(reply.Lifted, d.Prefix) {
+		if !seen[d.Prefix] {
+			seen[d.Prefix] = true
 			reply.Lifted = append(reply.Lifted, d.Prefix)
 		}
 	}
-	if len(names) == 0 {
-		return
-	}
+	return found
+}
+
+// noteStillOut notes what there is to say of the target called name: that a ban of a
+// wider network still keeps it out, or that it was not banned.
+func (e *engine) noteStillOut(name string, p netip.Prefix, found bool, reply *control.UnbanReply) {
 	if wider := e.jails.Covering(p); len(wider) > 0 {
 		if reply.Covered == nil {
 			reply.Covered = map[string]netip.Prefix{}
 		}
-		reply.Covered[names[i]] = wider[0].Prefix
-	} else if len(lifted) == 0 {
-		reply.NotBanned = append(reply.NotBanned, names[i])
+		reply.Covered[name] = wider[0].Prefix
+	} else if !found {
+		reply.NotBanned = append(reply.NotBanned, name)
 	}
 }
 

@@ -352,3 +352,29 @@ func TestRefusedDecisionsAreKept(t *testing.T) {
 		t.Errorf("%v (-want +saved):\n%s", err, diff)
 	}
 }
+
+// TestManyUnbansAreOneSave: each save waits for the disk, and an operator who lifts the
+// 250,000 bans of a flood waited minutes, in which the daemon answered nobody.
+func TestManyUnbansAreOneSave(t *testing.T) {
+	const bans = 300
+	for name, r := range map[string]control.UnbanRequest{"all": {All: true}, "a network": {Targets: []string{"198.51.0.0/16"}}} {
+		e := newEngine(t)
+		e.requests, e.looks = make(chan func()), make(chan func())
+		e.settle(t.Context(), byHand(t, e, bans)) // the saver has begun, and has its channel
+		saves, to := 0, e.toSave
+		e.toSave = make(chan saveJob)
+		go func() {
+			defer close(to)
+			for job := range e.toSave {
+				saves++
+				to <- job
+			}
+		}()
+		var reply *control.UnbanReply
+		var err error
+		answering(e, func() { reply, err = (&desk{engine: e}).Unban(t.Context(), r) })
+		if err != nil || len(reply.Lifted) != bans || saves != 1 || e.savedBans(t) != 0 {
+			t.Errorf("%s: %v, lifted %d of %d bans in %d saves, which left %d; want all, in one, and none", name, err, len(reply.Lifted), bans, saves, e.savedBans(t))
+		}
+	}
+}
