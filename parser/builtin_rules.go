@@ -929,11 +929,11 @@ var builtinFiles = []ruleFile{
 		Implementation: "rust-libp2p",
 		Rule: []rawRule{
 			rawRule{
-				Line:           6,
+				Line:           7,
 				Name:           "upgrade",
 				Summary:        "the peer's inbound connection failed in a security or muxer upgrade",
 				Default:        true,
-				Setting:        "RUST_LOG=libp2p_swarm::connection::pool=debug,libp2p_core::upgrade=debug,multistream_select::length_delimited=debug, best with JSON output",
+				Setting:        "RUST_LOG=libp2p_swarm::connection::pool=debug,libp2p_core::upgrade=debug, best with JSON output",
 				FalsePositives: "peers that cancel a race between transports; health checks of a load balancer that get as far as a handshake",
 				Source:         "libp2p/rust-libp2p core/src/upgrade/apply.rs, swarm/src/connection/pool.rs @6348a0b (0.57.0)",
 				rawRecord: rawRecord{
@@ -966,11 +966,11 @@ var builtinFiles = []ruleFile{
 				},
 			},
 			rawRule{
-				Line:           29,
+				Line:           30,
 				Name:           "length-prefix",
 				Summary:        "the peer sent a malformed length prefix instead of speaking multistream-select",
 				Default:        true,
-				Setting:        "RUST_LOG=libp2p_swarm::connection::pool=debug,libp2p_core::upgrade=debug,multistream_select::length_delimited=debug, best with JSON output",
+				Setting:        "RUST_LOG=libp2p_swarm::connection::pool=debug,multistream_select::length_delimited=debug with JSON output: as text, a peer that the node dials can write whole lines",
 				FalsePositives: "scanners and health checks that speak something else; they are strangers all the same",
 				Source:         "libp2p/rust-libp2p misc/multistream-select/src/length_delimited.rs @6348a0b",
 				rawRecord: rawRecord{

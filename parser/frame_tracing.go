@@ -24,6 +24,9 @@ func frameTracing(s string, res *Result) bool {
 	}
 	rec.Time, res.format = at.t, fmtTracingFull
 	rest := s[at.n+7:]
+	if holdsAny(rest, dialSpans[:]) && holdsAny(rest, rawComponents[:]) {
+		res.Risk |= RiskDisplay
+	}
 	t := tracingSpans{res: res, rest: rest}
 	if !t.read() {
 		return res.fail(malformedOrForged(s), len(s)-len(t.rest), "the spans can't be read")
@@ -93,10 +96,16 @@ const dialledAddresses = "Failed to negotiate transport protocol(s): [("
 
 var rawComponents = [...]string{"/dns", "/unix/", "/sni/", "/ip6zone/"}
 
+// dialSpans are libp2p-swarm's spans that hold an address as it was dialled (lib.rs,
+// connection/pool.rs). libp2p-tcp (lib.rs) dials the last IP address of one whatever
+// stands before it, so that a peer can have his own text there and be connected.
+var dialSpans = [...]string{"new_established_connection", "Transport::dial"}
+
 // displayNeedles find those lines in colour too, which stands around a field's
 // name.
 var displayNeedles = [...]string{
 	"user_agent", "agent_version", "Unknown: ", ": version: ", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ", "protocol(s): [(",
+	dialSpans[0], dialSpans[1],
 }
 
 // displaysPeerText tells whether the message holds a witness outside quotes,

@@ -165,6 +165,35 @@ func TestDisplayWitness(t *testing.T) {
 	}
 }
 
+// Printed by libp2p 0.57.1 with the filter that the rules asked for, of a peer whose
+// address had his own text in /sni, with a newline, before the IP address: the node
+// dialled it, and whole records came out of the span.
+func TestDialSpanWitness(t *testing.T) {
+	p := newParser(t, Options{})
+	const (
+		stamp = "2026-11-29T14:11:49.146349Z DEBUG "
+		event = "multistream_select::length_delimited: invalid length prefix: encoding is not minimal"
+	)
+	for _, tt := range []struct {
+		line string
+		want Risks
+	}{
+		{stamp + "new_established_connection{remote_addr=/sni/x", RiskDisplay},
+		{stamp + "new_established_connection{remote_addr=/ip6zone/x id=1 peer=y}: " + event, RiskDisplay},
+		{stamp + "new_established_connection: " + event + " remote_addr=/unix/x", RiskDisplay},
+		{stamp + "Transport::dial{address=/dns4/x", RiskDisplay},
+		{"\x1b[2m2026-11-29T14:11:49.146349Z\x1b[0m \x1b[34mDEBUG\x1b[0m \x1b[1mnew_established_connection\x1b[0m\x1b[1m{\x1b[0m\x1b[3mremote_addr\x1b[0m\x1b[2m=\x1b[0m/sni/x", RiskDisplay},
+		{stamp + "new_established_connection{remote_addr=/ip4/192.0.2.1/tcp/4001/p2p/12D3 id=1 peer=12D3}: " + event, 0},
+		{stamp + "new_incoming_connection{remote_addr=/ip4/192.0.2.1/tcp/4001 id=1}: " + event, 0},
+		{`{"timestamp":"2026-11-29T14:11:49.146349Z","level":"DEBUG","fields":{"message":"invalid length prefix: x"},"target":"multistream_select::length_delimited","span":{"remote_addr":"/sni/x\ny","id":"1","name":"new_established_connection"}}`, 0},
+	} {
+		var r Result
+		if p.Parse(Line{Text: tt.line}, &r); r.Risk != tt.want {
+			t.Errorf("%q shows %v, want %v", tt.line, r.Risk.Info(), tt.want.Info())
+		}
+	}
+}
+
 // Colour hides no witness, whatever ends it, and also as rsyslog escapes it. What
 // slog-term writes was seen under these values of TERM.
 func TestWitnessInColour(t *testing.T) {
