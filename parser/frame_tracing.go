@@ -85,14 +85,17 @@ func isTarget(s string) bool {
 var displayWitnesses = [...]string{
 	" user_agent=", " agent_version=",
 	" client=Unknown: ", " client=Lighthouse: ", " client=Teku: ", " client=Nimbus: ", " client=Prysm: ", " client=Lodestar: ",
-	"Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ", dialledAddresses,
+	"Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ",
 }
 
-// dialledAddresses is how libp2p-swarm begins the addresses in the error of a dial
-// (DialError, lib.rs), as peers have advertised them: Avail prints it at INFO. They
-// are a witness where one has a component that multiaddr prints as a peer wrote it
+// addressWitnesses stand before addresses as peers advertise or observe them: in
+// libp2p-swarm's error of a dial (DialError, lib.rs), which Avail prints at INFO, and
+// where Polkadot (discovery.rs) and Avail (event_loop.rs) say which is their own. They
+// are witnesses where one has a component that multiaddr prints as a peer wrote it
 // (protocol.rs).
-const dialledAddresses = "Failed to negotiate transport protocol(s): [("
+var addressWitnesses = [...]string{
+	"Failed to negotiate transport protocol(s): [(", "external address for ", "reachability confirmed on address: ",
+}
 
 var rawComponents = [...]string{"/dns", "/unix/", "/sni/", "/ip6zone/"}
 
@@ -105,29 +108,34 @@ var dialSpans = [...]string{"new_established_connection", "Transport::dial"}
 // name.
 var displayNeedles = [...]string{
 	"user_agent", "agent_version", "Unknown: ", ": version: ", "Connection attempt to peer failed", "Failed to dial using ", "aborted by peer: ", "protocol(s): [(",
-	dialSpans[0], dialSpans[1],
+	addressWitnesses[1], addressWitnesses[2], dialSpans[0], dialSpans[1],
 }
 
 // displaysPeerText tells whether the message holds a witness outside quotes,
 // between which tracing escapes: a quote of the peer's own ends none, and a witness
 // that he has written between them is not the only one there can be.
 func displaysPeerText(message string) bool {
-	for _, witness := range displayWitnesses {
-		quoted := false
-		for rest := message; ; {
-			i := strings.Index(rest, witness)
-			if i < 0 {
-				break
-			}
-			i += len(witness)
-			if quoted = quoted != quoteOpen(rest[:i]); !quoted && !strings.HasPrefix(rest[i:], `"`) &&
-				(witness != dialledAddresses || holdsAny(rest[i:], rawComponents[:])) {
-				return true
-			}
-			rest = rest[i:]
+	always := func(string) bool { return true }
+	raw := func(rest string) bool { return holdsAny(rest, rawComponents[:]) }
+	return slices.ContainsFunc(displayWitnesses[:], func(w string) bool { return standsBare(message, w, always) }) ||
+		slices.ContainsFunc(addressWitnesses[:], func(w string) bool { return standsBare(message, w, raw) })
+}
+
+// standsBare tells whether witness stands outside quotes in message and before a text
+// that is not quoted and that fits.
+func standsBare(message, witness string, fits func(string) bool) bool {
+	quoted := false
+	for rest := message; ; {
+		i := strings.Index(rest, witness)
+		if i < 0 {
+			return false
 		}
+		i += len(witness)
+		if quoted = quoted != quoteOpen(rest[:i]); !quoted && !strings.HasPrefix(rest[i:], `"`) && fits(rest[i:]) {
+			return true
+		}
+		rest = rest[i:]
 	}
-	return false
 }
 
 func holdsAny(s string, texts []string) bool {

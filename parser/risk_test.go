@@ -153,10 +153,16 @@ func TestDisplayWitness(t *testing.T) {
 		`Banning peer reason=" user_agent=x" user_agent="y" agent_version="z`: false,
 		strings.Repeat(` user_agent="`, 5000):                                 false,
 		// Printed in Avail's words with libp2p-swarm 0.48.0 of what a peer advertised.
-		`Outgoing connection error connection_id=2 error=Failed to negotiate transport protocol(s): [(/dns4/x`:                        true,
-		`Outgoing connection error error=Failed to negotiate transport protocol(s): [(/ip4/192.0.2.1/tcp/1: : x)(/ip6zone/x`:          true,
-		`Outgoing connection error error=Failed to negotiate transport protocol(s): [(/ip4/192.0.2.1/tcp/4001/p2p/12D3: : x)]`:        false,
-		`Outgoing connection error error="Failed to negotiate transport protocol(s): [(/dns4/x\n"`:                                    false,
+		`Outgoing connection error connection_id=2 error=Failed to negotiate transport protocol(s): [(/dns4/x`:                 true,
+		`Outgoing connection error error=Failed to negotiate transport protocol(s): [(/ip4/192.0.2.1/tcp/1: : x)(/ip6zone/x`:   true,
+		`Outgoing connection error error=Failed to negotiate transport protocol(s): [(/ip4/192.0.2.1/tcp/4001/p2p/12D3: : x)]`: false,
+		`Outgoing connection error error="Failed to negotiate transport protocol(s): [(/dns4/x\n"`:                             false,
+		// In the words of Polkadot and Avail, of an address that peers say they see.
+		"🔍 Discovered new external address for our node: /ip4/192.0.2.1/tcp/1/unix/x":                                                 true,
+		"🔍 Discovered external address for a peer that is not us: /sni/x":                                                             true,
+		"🔍 Discovered new external address for our node: /ip4/192.0.2.1/tcp/30333/ws/p2p/12D3":                                        false,
+		"External reachability confirmed on address: /dns4/x":                                                                         true,
+		"External reachability confirmed on address: /ip4/192.0.2.1/tcp/37000":                                                        false,
 		`Incoming connection error send_back_addr=/ip4/192.0.2.1/tcp/1 error=Listen error: Failed to negotiate transport protocol(s)`: false,
 	} {
 		if got := displaysPeerText(message); got != want {
