@@ -25,9 +25,10 @@ const DefaultManualBan = time.Hour
 type desk struct {
 	engine *engine
 	load   func() (*config.Config, error)
-	// running is the configuration in force; the engine's goroutine owns it.
-	running *config.Config
-	listing sync.Mutex // see fromJails
+	// reloading lets one reload at a time pass: what was read last is to be in force.
+	reloading sync.Mutex
+	running   *config.Config // guarded by reloading: the configuration in force
+	listing   sync.Mutex     // see fromJails
 }
 
 var _ control.Daemon = (*desk)(nil)

@@ -37,6 +37,9 @@ func TestReadingIsRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if err := s.open(""); err != nil {
+				t.Fatal(err)
+			}
 			e.sources = []*source{s}
 			written := false
 			look := func() {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -20,9 +19,11 @@ func (d *desk) Reload(ctx context.Context) (*control.ReloadReply, error) {
 	if d.load == nil {
 		return nil, &control.Error{Status: http.StatusConflict, What: "this daemon has no configuration to read again"}
 	}
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	cfg, err := d.load()
 	if err != nil {
-		return nil, &control.Error{Status: http.StatusUnprocessableEntity, What: err.Error(), Hint: "nothing was changed: the old configuration stays in force"}
+		return nil, notReloaded(err.Error())
 	}
 	moved := movedConfig(d.running.Path, cfg.Path)
 	if len(cfg.Sources) == 0 {
@@ -30,15 +31,27 @@ func (d *desk) Reload(ctx context.Context) (*control.ReloadReply, error) {
 		if moved != "" {
 			what += ": " + moved
 		}
-		return nil, &control.Error{Status: http.StatusUnprocessableEntity, What: what, Hint: "nothing was changed"}
+		return nil, notReloaded(what)
 	}
 	var reply *control.ReloadReply
 	var refused error
-	err = d.engine.ask(ctx, func() { reply, refused = d.engine.reconfigure(ctx, d.running, cfg); d.adopt(cfg, refused) })
+	err = d.engine.ask(ctx, func() {
+		if reply, refused = d.engine.reconfigure(ctx, d.running, cfg); refused == nil {
+			d.adopt(cfg)
+		}
+	})
+	if refused != nil {
+		return nil, notReloaded(refused.Error())
+	}
 	if moved != "" && reply != nil {
 		reply.Changes = append([]string{moved}, reply.Changes...)
 	}
-	return reply, errors.Join(err, refused)
+	return reply, err
+}
+
+// notReloaded is an answer to a configuration that can't be taken over.
+func notReloaded(why string) error {
+	return &control.Error{Status: http.StatusUnprocessableEntity, What: why, Hint: "nothing was changed: the old configuration stays in force"}
 }
 
 // movedConfig says that the file of the configuration is another than it was:
@@ -54,10 +67,7 @@ func movedConfig(old, now string) string {
 }
 
 // adopt makes cfg the running configuration; what needs a restart stays.
-func (d *desk) adopt(cfg *config.Config, refused error) {
-	if refused != nil {
-		return
-	}
+func (d *desk) adopt(cfg *config.Config) {
 	next := *cfg
 	next.Firewall, next.Daemon, next.Metrics = d.running.Firewall, d.running.Daemon, d.running.Metrics
 	d.running, d.engine.config = &next, cfg.Path
@@ -66,12 +76,9 @@ func (d *desk) adopt(cfg *config.Config, refused error) {
 // reconfigure changes the engine from old to cfg. Everything that can be
 // refused is tried before anything is changed.
 func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*control.ReloadReply, error) {
-	next := make([]*source, len(cfg.Sources))
-	for i, spec := range cfg.Sources {
-		var err error
-		if next[i], err = e.newSource(spec, cfg); err != nil {
-			return nil, err
-		}
+	next, err := e.nextSources(cfg)
+	if err != nil {
+		return nil, err
 	}
 	now := e.now()
 	e.settle(ctx, e.jails.Advance(now)) // what ends by itself is no change of the reload's
@@ -92,6 +99,26 @@ func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*con
 		reply.Changes = append(reply.Changes, "[metrics] changed and takes effect at the next start of the daemon")
 	}
 	return reply, nil
+}
+
+// nextSources makes the sources of a configuration, and opens those that are to read
+// another log than now. The others go on as they are, so that one whose log can't be
+// read just now keeps no reload from changing anything else.
+func (e *engine) nextSources(cfg *config.Config) ([]*source, error) {
+	next := make([]*source, len(cfg.Sources))
+	for i, spec := range cfg.Sources {
+		s, err := e.newSource(spec, cfg)
+		if err != nil {
+			return nil, err
+		}
+		if old := e.source(spec.Name); old == nil || !sameLog(old.spec, spec) {
+			if err := s.open(e.cursors[spec.Name]); err != nil {
+				return nil, err
+			}
+		}
+		next[i] = s
+	}
+	return next, nil
 }
 
 // jailChanges says what became of the jails, and of their bans.
@@ -164,9 +191,9 @@ func sameLog(a, b config.Source) bool {
 
 // adopt takes over how the lines are to be read.
 func (s *source) adopt(n *source) {
-	s.spec, s.parser, s.ruleset = n.spec, n.parser, n.ruleset
+	s.parser, s.trust, s.ruleset = n.parser, n.trust, n.ruleset
 	for _, r := range s.streams {
-		r.parser, r.scanner, r.trust = n.parser, parser.NewScanner(n.parser), n.spec.Trust
+		r.parser, r.scanner, r.trust = n.parser, parser.NewScanner(n.parser), n.trust
 	}
 }
 

@@ -25,11 +25,12 @@ const maxStreams = 64
 // source is one configured log source: the task that reads it, and what the
 // engine knows of its lines.
 type source struct {
-	spec   config.Source
-	log    *slog.Logger
-	parser *parser.Parser
+	spec config.Source // never changed, for both look at it
+	log  *slog.Logger
 
 	// The engine's alone:
+	parser              *parser.Parser
+	trust               bool // by the configuration in force; what spec says may be outdated
 	streams             map[string]*reader
 	tally               Tally     // of streams that were forgotten
 	looked              bool      // it has looked at its log
@@ -215,7 +216,7 @@ func (s *source) reader(stream string) *reader {
 	if len(s.streams) >= maxStreams {
 		s.forgetOldest()
 	}
-	r := &reader{parser: s.parser, scanner: parser.NewScanner(s.parser), trust: s.spec.Trust, risks: s.holes[stream]}
+	r := &reader{parser: s.parser, scanner: parser.NewScanner(s.parser), trust: s.trust, risks: s.holes[stream]}
 	delete(s.holes, stream)
 	if len(s.spec.Files) > 0 && !slices.Equal(s.spec.Files, []string{config.Stdin}) {
 		r.pieces.Lost() // it may go on in the middle of a file

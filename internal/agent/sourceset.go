@@ -11,20 +11,24 @@ import (
 	"github.com/p2pban/p2pban/parser"
 )
 
-// newSource makes a source that goes on where it was left.
+// newSource makes a source; it is not open yet.
 func (e *engine) newSource(spec config.Source, cfg *config.Config) (*source, error) {
 	p, err := NewParser(cfg, spec.Format)
 	if err != nil {
 		return nil, err
 	}
-	s := &source{spec: spec, log: e.log, parser: p, resume: e.resume(spec.Name), made: e.now(), streams: map[string]*reader{}, flow: newFlow(e.now()), ruleset: cfg.Ruleset, holes: maps.Clone(e.holes[spec.Name])}
+	now := e.now()
+	s := &source{
+		spec: spec, log: e.log, parser: p, trust: spec.Trust, ruleset: cfg.Ruleset, resume: e.resume(spec.Name),
+		made: now, flow: newFlow(now), streams: map[string]*reader{}, holes: maps.Clone(e.holes[spec.Name]),
+	}
 	if s.holes == nil {
 		s.holes = holes{}
 	}
 	for _, shown := range s.holes {
 		s.risks |= shown
 	}
-	return s, s.open(e.cursors[spec.Name])
+	return s, nil
 }
 
 // openSources makes every source. One that can't be opened now is tried again
@@ -33,10 +37,10 @@ func (e *engine) openSources(cfg *config.Config) error {
 	var errs []error
 	for _, spec := range cfg.Sources {
 		s, err := e.newSource(spec, cfg)
-		if s == nil {
+		if err != nil {
 			return err
 		}
-		if err != nil {
+		if err := s.open(e.cursors[spec.Name]); err != nil {
 			errs = append(errs, err)
 			e.log.Error("a source can't be read, trying again", "source", spec.Name, "error", err)
 		}

@@ -129,7 +129,7 @@ func losses(now time.Time, s *source, st sources.Stats) string {
 // forgeable says what a hole in a source means now.
 func forgeable(s *source, r parser.Risk) string {
 	then := "its events are refused"
-	if s.spec.Trust {
+	if s.trust {
 		then = "its events are believed all the same, because of trust = true"
 	}
 	return fmt.Sprintf("source %s can be forged: %s; %s", s.spec.Name, r.Summary, then)
