@@ -79,6 +79,7 @@ func (r *fileReader) turn(ctx context.Context, c *chain) (progress bool, err err
 		}
 		room := len(r.buf)
 		data, err := g.read(r.buf)
+		r.noteTrouble(c.path, g, err)
 		switch {
 		case errors.Is(err, errRewritten):
 			return true, r.rewritten(ctx, c, g)
@@ -86,10 +87,7 @@ func (r *fileReader) turn(ctx context.Context, c *chain) (progress bool, err err
 			g.dirty.Store(true)
 			return true, nil
 		case err != nil:
-			if text := "reading " + c.path + ": " + err.Error(); r.f.problem(text) {
-				r.f.opts.Log.Warn(text)
-			}
-			continue
+			continue // it is tried again when everything is looked at
 		}
 		if len(data) == 0 {
 			continue
@@ -104,6 +102,22 @@ func (r *fileReader) turn(ctx context.Context, c *chain) (progress bool, err err
 		}
 	}
 	return progress, nil
+}
+
+// noteTrouble makes a problem of what keeps a file from being read (a disk or a
+// network file system that fails), until a read succeeds.
+func (r *fileReader) noteTrouble(path string, g *generation, err error) {
+	text := ""
+	if err != nil && !errors.Is(err, errRewritten) && !errors.Is(err, errHole) {
+		text = "reading " + path + ": " + err.Error()
+	}
+	if text == g.trouble {
+		return
+	}
+	r.f.solved(g.trouble)
+	if g.trouble = text; text != "" && r.f.problem(text) {
+		r.f.opts.Log.Warn(text)
+	}
 }
 
 // ready waits for a buffer to read into.
@@ -282,6 +296,7 @@ func (r *fileReader) finish(ctx context.Context, path string, g *generation) err
 			return err
 		}
 	}
+	r.noteTrouble(path, g, nil)
 	r.f.retire(r.l.n, path, g)
 	return nil
 }

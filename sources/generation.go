@@ -71,6 +71,8 @@ type generation struct {
 	// hole is set while a file read from its beginning gave only NUL bytes: a
 	// writer that does not append leaves them when its file is emptied.
 	hole bool
+	// trouble is the problem told of it, "" while it can be read.
+	trouble string
 	// grew is when something was read from it last, begun that something ever was.
 	grew  time.Time
 	begun bool
