@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
@@ -54,6 +55,23 @@ func checkConformance(g *global, stdin io.Reader, stdout io.Writer, file string)
 	}
 	w := bufio.NewWriter(stdout)
 	report := conformance.NewReport()
+	err := cmp.Or(printVerdicts(w, g.json, lines, report), w.Flush()) // what was judged, also where the log ends with an error
+	if err == nil {
+		err = cmp.Or(printReport(w, g.json, report), w.Flush())
+	}
+	switch {
+	case err != nil:
+		return err
+	case report.Records == 0:
+		return fmt.Errorf("%s has no canonical record: nothing was tested", file)
+	case report.Failed > 0:
+		return silentError(exitFailed)
+	}
+	return nil
+}
+
+// printVerdicts prints what every line is worth, and adds it to the report.
+func printVerdicts(w io.Writer, asJSON bool, lines iter.Seq2[sources.Batch, error], report *conformance.Report) error {
 	for batch, err := range lines {
 		if err != nil {
 			return err
@@ -61,22 +79,10 @@ func checkConformance(g *global, stdin io.Reader, stdout io.Writer, file string)
 		for _, l := range batch.Lines {
 			v := conformance.Check(l.Text)
 			report.Add(&v)
-			if err := printVerdict(w, g.json, report.Lines, l.Text, &v); err != nil {
+			if err := printVerdict(w, asJSON, report.Lines, l.Text, &v); err != nil {
 				return err
 			}
 		}
-	}
-	if err := printReport(w, g.json, report); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	switch {
-	case report.Records == 0:
-		return fmt.Errorf("%s has no canonical record: nothing was tested", file)
-	case report.Failed > 0:
-		return silentError(exitFailed)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
@@ -96,19 +97,25 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
+// explainJSON prints one object a line, and all of them whole where the log ends
+// with an error.
 func explainJSON(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, error]) error {
 	b := bufio.NewWriter(w)
+	return cmp.Or(explainEach(b, e, in), b.Flush())
+}
+
+func explainEach(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, error]) error {
 	for batch, err := range in {
 		if err != nil {
 			return err
 		}
 		for _, l := range batch.Lines {
-			if err := printJSON(b, e.Explain(l)); err != nil {
+			if err := printJSON(w, e.Explain(l)); err != nil {
 				return err
 			}
 		}
 	}
-	return b.Flush()
+	return nil
 }
 
 func explainText(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, error], args []string) error {
