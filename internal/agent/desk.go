@@ -49,12 +49,18 @@ func (e *engine) status() *control.Status {
 		total.add(&t)
 	}
 	s.Lines, s.Events, s.Rejected = total.Lines, total.Events, total.ByReason()
-	for _, cfg := range append(e.jails.Jails(), jail.Config{Name: jail.Manual}) {
+	for _, cfg := range e.allJails() {
 		j := e.jailStatus(cfg)
 		s.Jails = append(s.Jails, j)
 		s.Bans += j.Bans
 	}
 	return s
+}
+
+// allJails are the jails of the configuration and, last and with a name alone, that
+// of the bans by hand.
+func (e *engine) allJails() []jail.Config {
+	return append(e.jails.Jails(), jail.Config{Name: jail.Manual})
 }
 
 func (e *engine) configName() string {
@@ -86,8 +92,8 @@ func (d *desk) checkJail(ctx context.Context, name string) error {
 
 // knowsJail is an answer to the name of a jail that does not exist.
 func (e *engine) knowsJail(name string) error {
-	names := []string{jail.Manual}
-	for _, j := range e.jails.Jails() {
+	var names []string
+	for _, j := range e.allJails() {
 		names = append(names, j.Name)
 	}
 	if slices.Contains(names, name) {
@@ -107,7 +113,7 @@ func (d *desk) Jail(ctx context.Context, name string) (*control.JailDetail, erro
 			return
 		}
 		out = &control.JailDetail{WouldBan: []control.Ban{}}
-		for _, cfg := range append(e.jails.Jails(), jail.Config{Name: jail.Manual}) {
+		for _, cfg := range e.allJails() {
 			if cfg.Name == name {
 				out.JailStatus = e.jailStatus(cfg)
 			}
@@ -178,7 +184,7 @@ func (d *desk) Ban(ctx context.Context, r control.BanRequest) ([]control.Ban, er
 		if refused != nil {
 			return
 		}
-		e.settle(ctx, decisions)
+		e.settle(decisions)
 		for i := range decisions {
 			if decisions[i].Action == jail.Ban {
 				bans = append(bans, toBan(&decisions[i]))
@@ -240,8 +246,8 @@ func (d *desk) Unban(ctx context.Context, r control.UnbanRequest) (*control.Unba
 			}
 		}
 		// What time has ended is not what the operator lifts.
-		e.settle(ctx, e.jails.Advance(e.now()))
-		found := e.unban(ctx, targets, reply)
+		e.settle(e.jails.Advance(e.now()))
+		found := e.unban(targets, reply)
 		for i, name := range r.Targets {
 			e.noteStillOut(name, targets[i], found[i], reply)
 		}
@@ -256,7 +262,7 @@ func (d *desk) Unban(ctx context.Context, r control.UnbanRequest) (*control.Unba
 // unban lifts what stands on the targets and inside them, notes what was lifted, and
 // tells of each target whether anything was found. All is saved at once: after a flood
 // it may be hundreds of thousands of bans, and each save waits for the disk.
-func (e *engine) unban(ctx context.Context, targets []netip.Prefix, reply *control.UnbanReply) (found []bool) {
+func (e *engine) unban(targets []netip.Prefix, reply *control.UnbanReply) (found []bool) {
 	var lifted []jail.Decision
 	for _, p := range targets {
 		before := len(lifted)
@@ -268,7 +274,7 @@ func (e *engine) unban(ctx context.Context, targets []netip.Prefix, reply *contr
 		}
 		found = append(found, len(lifted) > before)
 	}
-	e.settle(ctx, lifted)
+	e.settle(lifted)
 	seen := make(map[netip.Prefix]bool, len(lifted))
 	for _, d := range lifted {
 		if !seen[d.Prefix] {

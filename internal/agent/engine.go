@@ -243,7 +243,7 @@ func (e *engine) advance(now time.Time) {
 
 // settle makes decisions real: wished for, then saved, then told. It returns
 // when that is done, for somebody waits to hear that it is.
-func (e *engine) settle(_ context.Context, decisions []jail.Decision) {
+func (e *engine) settle(decisions []jail.Decision) {
 	e.enforce(decisions, false)
 	e.flush()
 }

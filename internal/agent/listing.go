@@ -104,7 +104,7 @@ func (d *desk) fromJails(ctx context.Context, name string) (pager, error) {
 // prefix that two jails ban is two bans.
 func (e *engine) countInForce(name string) int {
 	n := 0
-	for _, j := range append(e.jails.Jails(), jail.Config{Name: jail.Manual}) {
+	for _, j := range e.allJails() {
 		if c, _ := e.jails.Counts(j.Name); name == "" || name == j.Name {
 			n += c.InForce
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
 	"github.com/p2pban/p2pban/internal/metrics"
-	"github.com/p2pban/p2pban/jail"
 )
 
 // listenMetrics opens the address of the metrics; nil when there is none.
@@ -52,7 +51,7 @@ func (e *engine) count() *metrics.Snapshot {
 	for _, src := range e.sources {
 		s.Sources = append(s.Sources, src.metrics())
 	}
-	for _, cfg := range append(e.jails.Jails(), jail.Config{Name: jail.Manual}) {
+	for _, cfg := range e.allJails() {
 		c, _ := e.jails.Counts(cfg.Name)
 		s.Jails = append(s.Jails, metrics.Jail{
 			Name: cfg.Name, Hosts: c.Hosts, Lines: c.Lines, Bans: c.InForce, Holding: c.Holding, Events: c.Events,

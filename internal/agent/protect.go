@@ -159,7 +159,7 @@ func (e *engine) keepProtected(ctx context.Context, known protected) error {
 				continue
 			}
 			e.log.Info("protected addresses changed", "list", name, "addresses", found[name])
-			err := e.ask(ctx, func() { e.settle(ctx, e.jails.SetProtected(e.now(), name, found[name])) })
+			err := e.ask(ctx, func() { e.settle(e.jails.SetProtected(e.now(), name, found[name])) })
 			if err != nil {
 				return nil // ctx ended
 			}

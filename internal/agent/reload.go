@@ -36,7 +36,7 @@ func (d *desk) Reload(ctx context.Context) (*control.ReloadReply, error) {
 	var reply *control.ReloadReply
 	var refused error
 	err = d.engine.ask(ctx, func() {
-		if reply, refused = d.engine.reconfigure(ctx, d.running, cfg); refused == nil {
+		if reply, refused = d.engine.reconfigure(d.running, cfg); refused == nil {
 			d.adopt(cfg)
 		}
 	})
@@ -75,18 +75,18 @@ func (d *desk) adopt(cfg *config.Config) {
 
 // reconfigure changes the engine from old to cfg. Everything that can be
 // refused is tried before anything is changed.
-func (e *engine) reconfigure(ctx context.Context, old, cfg *config.Config) (*control.ReloadReply, error) {
+func (e *engine) reconfigure(old, cfg *config.Config) (*control.ReloadReply, error) {
 	next, err := e.nextSources(cfg)
 	if err != nil {
 		return nil, err
 	}
 	now := e.now()
-	e.settle(ctx, e.jails.Advance(now)) // what ends by itself is no change of the reload's
+	e.settle(e.jails.Advance(now)) // what ends by itself is no change of the reload's
 	decisions, err := e.jails.Reconfigure(now, cfg.Jails)
 	if err != nil {
 		return nil, err
 	}
-	e.settle(ctx, decisions)
+	e.settle(decisions)
 	reply := &control.ReloadReply{Changes: append([]string{}, e.swapSources(next)...)}
 	reply.Changes = append(reply.Changes, jailChanges(old.Jails, cfg.Jails, decisions)...)
 	if !reflect.DeepEqual(old.Firewall, cfg.Firewall) {

@@ -360,7 +360,7 @@ func TestManyUnbansAreOneSave(t *testing.T) {
 	for name, r := range map[string]control.UnbanRequest{"all": {All: true}, "a network": {Targets: []string{"198.51.0.0/16"}}} {
 		e := newEngine(t)
 		e.requests, e.looks = make(chan func()), make(chan func())
-		e.settle(t.Context(), byHand(t, e, bans)) // the saver has begun, and has its channel
+		e.settle(byHand(t, e, bans)) // the saver has begun, and has its channel
 		saves, to := 0, e.toSave
 		e.toSave = make(chan saveJob)
 		go func() {
