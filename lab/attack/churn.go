@@ -60,12 +60,11 @@ func runChurn(ctx context.Context, p Params, each func(Attempt)) error {
 }
 
 func churnOnce(ctx context.Context, t target, _ int, a *Attempt) error {
-	tcp, err := dialTCP(ctx, t)
+	tcp, err := dialTCP(ctx, t, a)
 	if err != nil {
 		return err
 	}
 	defer tcp.Close()
-	a.Local = tcp.LocalAddr().String()
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
 	conn, err := upgrade(ctx, tcp, t)

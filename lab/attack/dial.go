@@ -6,10 +6,10 @@ import (
 	"net/netip"
 )
 
-// dialTCP connects to a target from its source. Closing the connection resets
-// it: a sender of thousands would soon have no port left that is not in
-// TIME_WAIT.
-func dialTCP(ctx context.Context, t target) (*net.TCPConn, error) {
+// dialTCP connects to a target from its source, and notes in the attempt from which
+// port. Closing the connection resets it: a sender of thousands would soon have no
+// port left that is not in TIME_WAIT.
+func dialTCP(ctx context.Context, t target, a *Attempt) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: connectTimeout, KeepAlive: -1}
 	if t.source.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(t.source, 0))
@@ -18,8 +18,13 @@ func dialTCP(ctx context.Context, t target) (*net.TCPConn, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.Local = c.LocalAddr().String()
 	tcp := c.(*net.TCPConn)
-	return tcp, tcp.SetLinger(0)
+	if err := tcp.SetLinger(0); err != nil {
+		tcp.Close()
+		return nil, err
+	}
+	return tcp, nil
 }
 
 // listenUDP opens a socket of its own for an attempt, at the target's source

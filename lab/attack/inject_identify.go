@@ -41,12 +41,11 @@ func injectIdentify() Attack {
 }
 
 func identifyOnce(ctx context.Context, t target, n int, a *Attempt, f forger) error {
-	tcp, err := dialTCP(ctx, t)
+	tcp, err := dialTCP(ctx, t, a)
 	if err != nil {
 		return err
 	}
 	defer tcp.Close()
-	a.Local = tcp.LocalAddr().String()
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
 	conn, err := upgrade(ctx, tcp, t)

@@ -24,12 +24,11 @@ func handshakeJunk() Attack {
 				return err
 			}
 			return pace(ctx, p, targets, each, func(ctx context.Context, t target, n int, a *Attempt) error {
-				tcp, err := dialTCP(ctx, t)
+				tcp, err := dialTCP(ctx, t, a)
 				if err != nil {
 					return err
 				}
 				defer tcp.Close()
-				a.Local = tcp.LocalAddr().String()
 				return throw(tcp, junk(p.Seed, n))
 			})
 		},

@@ -23,12 +23,11 @@ import (
 // counts as served once the node has agreed to TLS: what it makes of the rest
 // is the point of the attack, and its alert is an answer.
 func spoilTLS(ctx context.Context, t target, a *Attempt, config func(local netip.AddrPort) (*tls.Config, error)) error {
-	tcp, err := dialTCP(ctx, t)
+	tcp, err := dialTCP(ctx, t, a)
 	if err != nil {
 		return err
 	}
 	defer tcp.Close()
-	a.Local = tcp.LocalAddr().String()
 	if err := tcp.SetDeadline(time.Now().Add(serveTimeout)); err != nil {
 		return err
 	}

@@ -22,12 +22,11 @@ func wsJunk() Attack {
 				return err
 			}
 			return pace(ctx, p, targets, each, func(ctx context.Context, t target, n int, a *Attempt) error {
-				tcp, err := dialTCP(ctx, t)
+				tcp, err := dialTCP(ctx, t, a)
 				if err != nil {
 					return err
 				}
 				defer tcp.Close()
-				a.Local = tcp.LocalAddr().String()
 				return throwWS(ctx, tcp, t, junk(p.Seed, n), n%4 == 3)
 			})
 		},
