@@ -106,19 +106,9 @@ func (c *checker) source(ctx context.Context, spec config.Source) {
 	case len(spec.Files) > 0:
 		c.files(ctx, about, spec, r)
 	case len(spec.Containers)+len(spec.Labels) > 0:
-		src, err := sources.NewContainer(sources.ContainerOptions{Name: spec.Name, Containers: spec.Containers, Labels: spec.Labels, FromStart: true})
-		if err == nil {
-			err = readQuiet(ctx, src, r)
-		}
-		if err != nil {
-			c.add(Trouble, about, err.Error(), "")
+		if !c.containers(ctx, about, spec, r) {
 			return
 		}
-		st := src.Stats()
-		for _, p := range append(st.Problems, st.Losses...) {
-			c.add(Trouble, about, p, "")
-		}
-		c.serviceReads(ctx, about, spec, containerLogs(spec))
 	default:
 		if !c.units(ctx, about, spec, r) {
 			return

@@ -44,3 +44,19 @@ func TestCheckReadsAContainersWholeLog(t *testing.T) {
 		t.Errorf("%d lines were read, %d of them events; the log has %d, all of them events", r.tally.Lines, r.tally.Events, lines)
 	}
 }
+
+// TestCheckSaysThatThereIsNoContainer: a name that no container has is not a quiet node,
+// and the daemon, which waits for it, sends its operator to the check.
+func TestCheckSaysThatThereIsNoContainer(t *testing.T) {
+	for _, spec := range []config.Source{
+		{Name: "node", Containers: []string{"no-such-container"}},
+		{Name: "node", Labels: []string{"no.such.label=kubo"}},
+	} {
+		c := &checker{cfg: config.Default()}
+		c.source(t.Context(), spec)
+		want := strings.Join(append(spec.Containers, spec.Labels...), "")
+		if len(c.findings) != 1 || !strings.Contains(c.findings[0].What, want) || !strings.Contains(c.findings[0].Fix, "docker ps") {
+			t.Errorf("of %s the check says %+v", want, c.findings)
+		}
+	}
+}
