@@ -152,6 +152,18 @@ func drawLatest(w io.Writer, past []control.Past) {
 	t.Flush()
 }
 
+// drawError shows why there is nothing to draw, and the cure, which stands in lines of
+// its own.
+func drawError(err error, s screen) safe {
+	var b strings.Builder
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		for _, l := range s.wrap(line) {
+			say(&b, "%s\n", l)
+		}
+	}
+	return safe(b.String())
+}
+
 // fit cuts a frame to a screen and clears what stood behind each line. A
 // control sequence takes no room.
 func fit(frame safe, s screen) safe {

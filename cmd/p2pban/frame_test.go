@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -99,5 +100,19 @@ func TestStateIsOneWord(t *testing.T) {
 		if got := state(long); got != short {
 			t.Errorf("%q is shown as %q, want %q", long, got, short)
 		}
+	}
+}
+
+// A daemon that is away: what to do stands on the screen to be read, and not behind the
+// end of a line; a hostile name in it does nothing to the terminal.
+func TestErrorOnTheScreen(t *testing.T) {
+	said := "no daemon answers on /run/p2pban/p2pban.sock\nis the daemon running? start it with systemctl\n\x1b[2J"
+	got := fit(drawError(errors.New(said), screen{}), screen{rows: 10, columns: 60})
+	want := "no daemon answers on /run/p2pban/p2pban.sock\x1b[K\nis the daemon running? start it with systemctl\x1b[K\n\\x1b[2J\x1b[K\n"
+	if string(got) != want {
+		t.Errorf("drawn is %q, want %q", got, want)
+	}
+	if narrow := drawError(errors.New(said), screen{columns: 30}); !strings.Contains(string(narrow), "running? start\n      it with systemctl\n") {
+		t.Errorf("on a narrow screen the cure is drawn as %q", narrow)
 	}
 }

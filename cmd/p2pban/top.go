@@ -152,7 +152,7 @@ func (t *top) live(ctx context.Context, terminal *os.File) error {
 		s.colour = t.colour
 		var frame safe
 		if err != nil {
-			frame = fit(safe(printable(err.Error())), s)
+			frame = fit(drawError(err, s), s)
 		} else {
 			frame = fit(draw(v, s), s)
 		}
