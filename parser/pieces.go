@@ -18,6 +18,9 @@ type Pieces struct {
 	// that have had a line after that.
 	lost  bool
 	since []lineStream
+	// size is the length of the latest line that its carrier cut without a mark. Of
+	// its rest only the last piece is shorter.
+	size int
 	// look reads the carriers of lines that Parse passed over.
 	look *Result
 }
@@ -56,7 +59,7 @@ func (p *Pieces) Settle(l *Line, res *Result) {
 	nameless := false
 	if p.mayContinue(l.Text) {
 		var rest bool
-		if rest, nameless = p.continues(p.stream(l, res)); rest {
+		if rest, nameless = p.rest(l.Text, p.stream(l, res)); rest {
 			res.Reject, res.Detail, res.Column = Cut, "the line continues one that its carrier split", 0
 			res.Event, res.Risk = Event{}, 0
 		}
@@ -73,6 +76,7 @@ func (p *Pieces) Settle(l *Line, res *Result) {
 		case res.interrupted:
 			p.expect(res.stream)
 		case res.unmarked:
+			p.size = len(l.Text)
 			p.expect(lineStream{})
 		}
 	}
@@ -104,7 +108,7 @@ func (p *Pieces) Skip(lines string) (cut int) {
 			continue
 		}
 		l.Text = strings.TrimSuffix(l.Text, "\r")
-		if rest, _ := p.continues(p.stream(&l, nil)); rest {
+		if rest, _ := p.rest(l.Text, p.stream(&l, nil)); rest {
 			cut++
 		}
 	}
@@ -122,6 +126,26 @@ func (p *Pieces) stream(l *Line, res *Result) lineStream {
 	p.look.reset()
 	unwrap(l.Text, p.look)
 	return p.look.stream
+}
+
+// rest is continues, and knows pieces without a mark by their length: the head before
+// each of them, with the time, hardly changes that. A shorter line than minPiece was
+// cut by nothing that is known, and lines of its length are many.
+func (p *Pieces) rest(text string, at lineStream) (rest, nameless bool) {
+	const (
+		heads    = 8
+		minPiece = 900 // RFC 3164 §4.1 allows 1024 bytes
+	)
+	rest, nameless = p.continues(at)
+	switch {
+	case !rest:
+	case p.size >= minPiece && len(text) >= p.size-heads:
+		p.expect(at.whole())
+		p.expect(lineStream{})
+	default:
+		p.size = 0
+	}
+	return rest, nameless
 }
 
 // continues tells whether a line of stream at is the rest of one, which it then

@@ -268,6 +268,34 @@ func TestPiecesShortened(t *testing.T) {
 	}
 }
 
+// What cuts without a mark, as logger of util-linux does at 1024 bytes, makes all
+// pieces but the last of one length: each of them is a rest, however whole it looks.
+func TestPiecesOfOneLength(t *testing.T) {
+	const padded = `time=2026-11-20T11:17:22.191Z level=INFO source=/x/tls.go:60 msg=CANONICAL_PEER_STATUS peer="" addr=/ip4/192.0.2.8/tcp/1 sample_rate=10000 handshake_failure=tls err=`
+	for _, w := range wrappings[4:6] {
+		for count := 3; count <= 5; count++ {
+			lines := []string{w.wrap((pieceHead + strings.Repeat("A", 1024))[:1024], "stderr", false)}
+			for range count - 2 {
+				lines = append(lines, w.wrap((padded + strings.Repeat("E", 1024))[:1024], "stderr", false))
+			}
+			lines = append(lines, w.wrap(pieceForged, "stderr", true), w.wrap("hello", "stderr", true), w.wrap(pieceHonest, "stderr", true))
+			if got := readPieces(t, lines); fmt.Sprint(got) != "[203.0.113.7]" {
+				t.Errorf("%s, %d pieces: accuses %v, want only the line after them", w.name, count, got)
+			}
+		}
+	}
+}
+
+// A damaged line is no reason to read nothing any more.
+func TestDamagedLineCostsOne(t *testing.T) {
+	wrap := wrappings[4].wrap
+	honest := wrap(pieceHonest, "stderr", true)
+	got := readPieces(t, []string{wrap(pieceHead, "stderr", true), honest, honest, honest})
+	if fmt.Sprint(got) != "[203.0.113.7 203.0.113.7]" {
+		t.Errorf("accuses %v, want two of the three lines after it", got)
+	}
+}
+
 // When another process breaks into a line, both what follows on the stream and
 // what the first process writes next may be its rest (systemd, journald-stream.c).
 func TestPiecesOfProcesses(t *testing.T) {
