@@ -327,6 +327,16 @@ func (c *checker) settings() string {
 	return "on the node set\n" + strings.Join(out, "\n") + "\n`p2pban explain FILE` shows how its lines are read"
 }
 
+// cannotWrite says why the state file can't be written: another user, as whom the
+// daemon may run, might, but nobody on a file system that is mounted read-only.
+func (c *checker) cannotWrite(path string, err error) {
+	level, who := Warning, " by this user"
+	if errors.Is(err, unix.EROFS) {
+		level, who = Trouble, ", and the daemon does not start"
+	}
+	c.add(level, "state", fmt.Sprintf("%s can't be written%s: %v", path, who, err), stateCure(err, path)+", or set state in [daemon]")
+}
+
 // state looks whether the state file can be read and could be written, without
 // making it.
 func (c *checker) state() {
@@ -336,7 +346,7 @@ func (c *checker) state() {
 		dir = filepath.Dir(dir)
 	}
 	if err := access(dir); err != nil {
-		c.add(Warning, "state", fmt.Sprintf("%s can't be written by this user: %v", path, err), stateCure(err, path)+", or set state in [daemon]")
+		c.cannotWrite(path, err)
 		return
 	}
 	var damaged *state.DamagedError

@@ -80,3 +80,15 @@ func TestCheckSaysWhatTheServiceCannotRead(t *testing.T) {
 		t.Errorf("of a log that it may read: %q", got)
 	}
 }
+
+// On a file system that is mounted read-only the daemon does not start, whoever runs it:
+// `p2pban check && systemctl start p2pban` must not come to the second.
+func TestCheckOfAReadOnlyState(t *testing.T) {
+	for err, want := range map[error]Level{syscall.EROFS: Trouble, syscall.EACCES: Warning} {
+		c := &checker{}
+		c.cannotWrite("/var/lib/p2pban/state.db", &os.PathError{Op: "access", Path: "/var/lib/p2pban", Err: err})
+		if f := c.findings[0]; f.Level != want || !strings.Contains(f.What, "can't be written") || strings.Contains(f.What, "this user") != (want == Warning) {
+			t.Errorf("%v: %+v, want the level %v", err, f, want)
+		}
+	}
+}

@@ -146,7 +146,7 @@ func flushOther(ctx context.Context, door string, log *slog.Logger) {
 	if len(removed) > 0 {
 		log.Info("removed what was left of another backend", "removed", removed)
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // a daemon that ends looks at its next start
 		log.Warn("what another backend left can't be removed, and may ban hosts that are let in: stop the daemon, run p2pban flush, start it", "error", err)
 	}
 }

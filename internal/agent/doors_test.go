@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -145,5 +147,16 @@ func TestAnotherKuboNodeIsNamed(t *testing.T) {
 	cfg.Firewall.KuboAPI = servers[0].URL
 	if removed, err := FlushDoors(t.Context(), cfg); err != nil || !slices.Equal(removed, []string{"1 filters in the Kubo node at " + servers[2].URL}) || len(second.filters) != 1 {
 		t.Errorf("a flush removed %q, %v; the node of before has %q", removed, err, second.filters)
+	}
+}
+
+// A daemon that is stopped while it starts has not failed to remove anything.
+func TestStoppedWhileFlushingOther(t *testing.T) {
+	var said bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	flushOther(ctx, "nftables", slog.New(slog.NewTextHandler(&said, nil)))
+	if said.Len() > 0 {
+		t.Errorf("it said %s", &said)
 	}
 }
