@@ -7,7 +7,7 @@ import "strings"
 // spaces, the namespace in colour, the message and " +12ms". An application may
 // put a name of its own before the namespace ("12D3…abcd:libp2p:…").
 func frameWeald(s string, res *Result) bool {
-	rest := s
+	var rest string
 	at := readStamp(s, 'T')
 	coloured := false
 	if at.n > 0 {

@@ -91,6 +91,10 @@ func (l *looker) file(ctx context.Context, path string, f Found) {
 		return
 	}
 	l.seen[path] = true
+	if ctx.Err() != nil {
+		l.unseen(path, "there was no time to look at it")
+		return
+	}
 	e, err := l.readEnd(ctx, path)
 	switch {
 	case errors.Is(err, errNoLog):
@@ -159,6 +163,7 @@ func (l *looker) readEnd(ctx context.Context, path string) (*eye, error) {
 			e.read(line)
 		}
 		if ctx.Err() != nil || time.Now().After(end) {
+			l.unseen(path, fmt.Sprintf("reading its end took too long; %d lines were read", e.lines))
 			break
 		}
 	}

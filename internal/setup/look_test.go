@@ -217,6 +217,19 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
+// TestNoTimeForContainers names the logs that there was no time for: of a part of a
+// log nobody can say that the node logs nothing to judge by.
+func TestNoTimeForContainers(t *testing.T) {
+	pods := tree(t, map[string]string{"default_kubo-0_0ab1/kubo/0.log": strings.Repeat(junk+"\n", 5000) + canonical + "\n"})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r, _ := Look(ctx, Options{Look: []string{pods}, OnlyLook: true, Ruleset: parser.Builtin(), Now: time.Now()})
+	log := filepath.Join(pods, "default_kubo-0_0ab1/kubo/0.log")
+	if len(r.Found) != 0 || len(r.Unseen) != 1 || r.Unseen[0].What != log {
+		t.Errorf("found %+v, not looked at %+v; want %s not looked at", r.Found, r.Unseen, log)
+	}
+}
+
 // The lines of a unit stand in syslog's files too, and must not count twice.
 func TestSyslogBesideJournal(t *testing.T) {
 	l := &looker{opts: Options{Ruleset: parser.Builtin()}, report: &Report{Found: []Found{
