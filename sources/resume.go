@@ -110,10 +110,11 @@ func (r *resumption) newer(e fileEntry) {
 	}
 }
 
-// empty takes an empty file that was rotated away, and may still be written to.
-// What has its inode may be another one: surely so if it is the present file, or
-// stands where one was found by its content. As it may be one written since, it comes
-// after what it stands behind, not after what e did.
+// empty takes an empty file that was rotated away, and may still be written to. What
+// has its inode now may be another file. It surely is one if it is the present file,
+// or if a file was found in the same place by its content. Since it may have been
+// written later than e says, what it comes after is the file before it now, and not
+// the one that e names.
 func (r *resumption) empty(e fileEntry) {
 	i, g := locate(e, r.all)
 	switch {
@@ -200,9 +201,9 @@ func (r *resumption) merge(present fileID) {
 // has the content, else one with the content (a copy, a restored file, a
 // compressed one). The index is that in all, len(all) for the path itself.
 //
-// Little may have been read, no more than what many logs begin with, and the inode
-// may be another one's by now: one that has the content and comes earlier is the one,
-// unless it is a copy of what has the inode.
+// If little was read, no more than what many logs begin with, the file that has the
+// inode by now may be another one that begins alike. So where an earlier file has the
+// content too, that one is meant, unless it is a copy of the file with the inode.
 func locate(e fileEntry, all []rotated) (int, *generation) {
 	p := e.place()
 	candidates := append(slices.Clone(all), rotated{path: e.Path})

@@ -78,10 +78,11 @@ func atoi(digits string) (n int) {
 	return n
 }
 
-// orient turns the numbered files of all round where the numbers count up: most
-// rotation gives the newest the lowest (log.1), some the highest. Names don't
-// tell which, but the files do of which we know that one came before the other.
-// A zero mark is of before all files.
+// orient reverses the order of the numbered files in all where the numbers count up.
+// Most programs that rotate give the newest file the lowest number (log.1), some the
+// highest. The names don't tell which, but two files do if we know which of them came
+// first: known has the marks of such files, old to new. A zero mark comes before all
+// files.
 func orient(all []rotated, known []mark) {
 	from := slices.IndexFunc(all, rotated.numbered)
 	if from < 0 {
@@ -146,8 +147,8 @@ func onlyIndexOf(all []rotated, m mark) int {
 	return i
 }
 
-// since returns where in all those begin that were rotated away after the one with
-// a mark, if that is known.
+// since returns the index in all of the first file that was rotated away after the
+// one with the mark; 0 where that one is not known or is gone.
 func since(all []rotated, after *mark) int {
 	if after == nil {
 		return 0

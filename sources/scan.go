@@ -197,8 +197,8 @@ func (s *scan) between(path string, all []rotated, last, present *generation) (o
 		o.whole(*newestMark(all[:i+1]), newerThan(all, i), present, s.known)
 		return o
 	}
-	// It was deleted, or has been compressed. What it held comes before its mark: the
-	// reader that finds it emptied changes them the other way round.
+	// It was deleted, or has been compressed. Its mark is read before its after: the
+	// reader, when it finds the file emptied, changes after first and the mark last.
 	was := last.mark()
 	after := last.after.Load()
 	if after == nil {
@@ -240,7 +240,7 @@ func (s *scan) ownIndex(path string, files []rotated, g *generation, was mark) i
 // before the last one that is open, and that one if it was rotated away.
 func (s shelf) knownBefore(last *generation) []mark {
 	own := slices.IndexFunc(s.rotated, func(r rotated) bool { return r.id == last.id })
-	was := last.mark() // before its mark, as in between
+	was := last.mark() // before its after, as in between
 	after := last.after.Load()
 	if own < 0 || after == nil {
 		return nil // one file alone has no order

@@ -43,11 +43,11 @@ type Options struct {
 	Version string
 }
 
-// minThreads is how many goroutines run at once at least, also on fewer
-// processors: then the kernel, which lets go first who has waited, shares them
-// out, and not Go's scheduler, which lets each run for 10 ms. On two processors
-// under a flood, with saving, judging and the firewall's changes at work, a
-// status took half as long.
+// minThreads is how many goroutines may run at once, also on a machine with fewer
+// processors. Then the kernel shares the processors out, and lets a thread that has
+// waited run next; Go's scheduler lets each goroutine run for 10 ms. On two
+// processors under a flood, with saving, judging and the firewall's changes at work,
+// a status took half as long.
 const minThreads = 4
 
 // Run is the daemon. It returns when ctx ends, or with what kept it from

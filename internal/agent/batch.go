@@ -7,8 +7,8 @@ import (
 	"github.com/p2pban/p2pban/sources"
 )
 
-// judgeAtOnce is how many events are judged together; then the firewall has what
-// they brought, and those who look are answered.
+// judgeAtOnce is how many events are judged in one go. Then the firewall gets the
+// bans they brought, and requests that only look are answered.
 const judgeAtOnce = 64
 
 // batchRead is a batch with the events of its lines.

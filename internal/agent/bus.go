@@ -59,8 +59,8 @@ func (b *bus) publish(e control.Event) {
 	}
 }
 
-// tellLost tells those who have lost events and have room again, for after a
-// burst nothing may follow that would do so.
+// tellLost tells subscribers that have room again how many events they have lost.
+// publish does so too, but after a burst there may be nothing to publish for long.
 func (b *bus) tellLost() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -69,7 +69,8 @@ func parseService(shown string) *service {
 	return &service{u.Username, c}
 }
 
-// number reads an id of /etc/passwd or /etc/group; one that is none is nobody's.
+// number reads an id of /etc/passwd or /etc/group; what is no number becomes the id
+// of nobody.
 func number(id string) uint32 {
 	n, err := strconv.ParseUint(id, 10, 32)
 	if err != nil {

@@ -24,7 +24,7 @@ const (
 	queueBatches = 16
 	// tick is how often the wall clock moves the jails' clock, when no line does.
 	tick = 250 * time.Millisecond
-	// watchEvery is how often is looked at what may need a person.
+	// watchEvery is how often the engine looks for what may need a person.
 	watchEvery = time.Second
 	// checkpointEvery is how often cursors and windows are saved: what a killed
 	// daemon reads again at its next start.
@@ -191,8 +191,8 @@ func (e *engine) end(ctx context.Context) error {
 	return e.store.Checkpoint(ctx, e.checkpoint())
 }
 
-// ask runs f on the engine's goroutine and waits until it has run. What was seen
-// before it counts no more.
+// ask runs f on the engine's goroutine and waits until it has run. A status from
+// before it is given to nobody any more.
 func (e *engine) ask(ctx context.Context, f func()) error {
 	return send(ctx, e.requests, func() { f(); e.glance.Store(nil) })
 }

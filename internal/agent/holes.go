@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// holeMemory is within what time before the last line read of a stream the
-	// witness of a hole must have passed for a restart to know of it. What a
-	// stranger writes through a hole follows its witness, so what stands behind a
-	// later line is not of that making; and an operator who has closed the hole
-	// can have the source believed again.
+	// holeMemory is how long a hole is remembered: a restart knows of it if its
+	// witness passed at most so long before the last line that was read of the
+	// stream. What a stranger writes through a hole follows the witness, so lines
+	// that come later were not made that way; and an operator who has closed the
+	// hole can have the source believed again.
 	holeMemory = time.Hour
 	// maxHoles bounds the streams of a source whose holes are known while they
 	// are not read; any of them makes room.

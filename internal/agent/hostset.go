@@ -48,10 +48,10 @@ func (s *hostSet) add(a netip.Addr) {
 
 func (s *hostSet) len() int { return s.v4.len() + s.v6.len() }
 
-// hostTable is a set of hosts, of which the zero one, 0.0.0.0 or ::, is never
-// one: it marks a free slot. Hosts wait for the table in a queue: each is a miss
-// in the processor's caches, and misses that do not depend on one another are
-// waited for together.
+// hostTable is a set of hosts. The zero host, 0.0.0.0 or ::, is never in it: it marks
+// a free slot. Hosts wait in a queue before they are looked up: each lookup misses the
+// processor's caches, and misses that do not depend on one another are waited for
+// together.
 type hostTable[H hostKey] struct {
 	queue  [hostQueue]H
 	spread [hostQueue]uint64 // of each in the queue

@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	// lateEvery is how long the events are that one look at a jail is about.
+	// lateEvery is the time from one look at a jail to the next; each is about the
+	// events that came in between.
 	lateEvery = time.Minute
-	// lateLeast is how many of them are worth an alarm.
+	// lateLeast is how many late events among them are worth an alarm.
 	lateLeast = 10
 )
 

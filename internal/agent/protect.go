@@ -20,8 +20,8 @@ import (
 const (
 	protectEvery  = 30 * time.Second
 	protectSettle = 200 * time.Millisecond // an interface comes up in several steps
-	// protectShare is the share of the time, one in so many, that looking may
-	// take where routes change all the time; a rest is protectEvery at most.
+	// protectShare bounds what looking costs where routes change all the time: one
+	// part in protectShare of the time. The pause after a look is protectEvery at most.
 	protectShare = 20
 	// maxKept bounds what a list grows to while its finder fails and what it still
 	// gives changes: addresses found now come first, then those known before.

@@ -28,9 +28,9 @@ const (
 	maxUnsaved = 100_000
 	// restateEvery is how often that is tried: every ban is gathered for it.
 	restateEvery = 15 * time.Second
-	// restFactor is how much longer than a refusal took the file is left alone
-	// after it, at most maxRest: 100,000 decisions take half a second of a
-	// processor, which a machine under attack has other use for.
+	// After a refusal the file is left alone for restFactor times as long as the
+	// refusal took, but at most for maxRest: 100,000 decisions take half a second of
+	// a processor, which a machine under attack has other use for.
 	restFactor = 10
 	maxRest    = 15 * time.Second
 )

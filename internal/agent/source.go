@@ -188,8 +188,8 @@ func (s *source) what() string {
 	return strings.Join(slices.Concat(spec.Files, spec.Units, spec.UserUnits, spec.Matches, spec.Containers, spec.Labels), ", ")
 }
 
-// quietAfter is how long a source that can't know its lag must have given
-// nothing to count as read to its end.
+// quietAfter is for sources that can't know their lag: one that has given nothing for
+// so long counts as read to its end.
 const quietAfter = time.Second
 
 // caughtUp tells whether the source has read what was there when the daemon

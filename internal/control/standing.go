@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// socketEvery is how often is looked whether a socket still stands where it was
-// made, and so the longest that a daemon can't be reached after somebody deleted
-// it (`rm -rf /run/p2pban`, a cleaner of /run).
+// socketEvery is how often we look whether a socket still stands where it was made.
+// It is also the longest time that a daemon can't be reached after somebody has
+// deleted its socket (`rm -rf /run/p2pban`, a cleaner of /run).
 const socketEvery = 5 * time.Second
 
 // standing is a listener whose socket is made anew when its file is gone: it would

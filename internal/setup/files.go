@@ -111,8 +111,8 @@ func (l *looker) file(ctx context.Context, path string, f Found) {
 // serviceGroups are those of the packaged service (sysusers/p2pban.conf).
 var serviceGroups = []string{"p2pban", "adm", "systemd-journal"}
 
-// closed says that the packaged service, which is not root, may not read a log
-// that we read; empty if its mode does not keep it from that.
+// closed says so if the packaged service, which is not root, may not read a log that
+// we can read. It is empty if the log's mode lets the service read it.
 func closed(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode()&0o004 != 0 {
