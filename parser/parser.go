@@ -146,9 +146,15 @@ func (p *Parser) frame(s string, res *Result) {
 	res.Risk, res.TabsLost = shown, tabsLost(s)
 }
 
-// settle gives the framed line its time, its rule and its verdict.
+// settle gives the framed line its time, its rule and its verdict, and says of a
+// damaged one, and of a long one in a syslog frame, that the rest of it may follow.
+// rsyslog cuts lines and leaves no mark, and so does logger; the rest comes next, and
+// begins wherever a stranger wants it to: with a head of its own where journald gave
+// the line in pieces, with one that the stranger wrote where it came over TCP. What a
+// node writes whole is never damaged, whatever a stranger has it say.
 func (p *Parser) settle(l *Line, res *Result, explain bool) {
 	res.Record.Time = lineTime(l, res)
+	damaged := res.failed()
 	switch {
 	case res.failed():
 	case res.format == fmtNone:
@@ -156,17 +162,9 @@ func (p *Parser) settle(l *Line, res *Result, explain bool) {
 	default:
 		p.judge(l, res, explain)
 	}
-	if shortened(l, res) {
+	if !l.Cut && !res.stream.marks && (damaged || strings.HasPrefix(res.Carrier, "syslog") && len(l.Text) >= alwaysRead) {
 		res.Continues, res.unmarked = true, true
 	}
-}
-
-// shortened tells whether a syslog daemon may have cut the line short: a long one,
-// or a damaged one. rsyslog does so and leaves no mark, but the rest comes next, and
-// begins wherever a stranger wants it to: with a head of its own where journald gave
-// the line in pieces, with one that the stranger wrote where it came over TCP.
-func shortened(l *Line, res *Result) bool {
-	return strings.HasPrefix(res.Carrier, "syslog") && (len(l.Text) >= alwaysRead || res.failed())
 }
 
 // levelComplaint is what go-libp2p from v0.44 on prints without a newline when

@@ -272,7 +272,7 @@ func TestPiecesShortened(t *testing.T) {
 // pieces but the last of one length: each of them is a rest, however whole it looks.
 func TestPiecesOfOneLength(t *testing.T) {
 	const padded = `time=2026-11-20T11:17:22.191Z level=INFO source=/x/tls.go:60 msg=CANONICAL_PEER_STATUS peer="" addr=/ip4/192.0.2.8/tcp/1 sample_rate=10000 handshake_failure=tls err=`
-	for _, w := range wrappings[4:6] {
+	for _, w := range wrappings[3:6] { // the first has no heads
 		for count := 3; count <= 5; count++ {
 			lines := []string{w.wrap((pieceHead + strings.Repeat("A", 1024))[:1024], "stderr", false)}
 			for range count - 2 {
@@ -286,13 +286,19 @@ func TestPiecesOfOneLength(t *testing.T) {
 	}
 }
 
-// A damaged line is no reason to read nothing any more.
+// A damaged line is no reason to read nothing any more, and a whole one that a
+// stranger makes look bad costs no other line.
 func TestDamagedLineCostsOne(t *testing.T) {
-	wrap := wrappings[4].wrap
-	honest := wrap(pieceHonest, "stderr", true)
-	got := readPieces(t, []string{wrap(pieceHead, "stderr", true), honest, honest, honest})
-	if fmt.Sprint(got) != "[203.0.113.7 203.0.113.7]" {
-		t.Errorf("accuses %v, want two of the three lines after it", got)
+	for _, w := range wrappings[3:6] {
+		honest := w.wrap(pieceHonest, "stderr", true)
+		got := readPieces(t, []string{w.wrap(pieceHead, "stderr", true), honest, honest, honest})
+		if fmt.Sprint(got) != "[203.0.113.7 203.0.113.7]" {
+			t.Errorf("%s: accuses %v, want two of the three lines after it", w.name, got)
+		}
+		debug := w.wrap(`ts=2026-11-20T11:20:20.722Z level=debug msg="accept upgrade error" logger=upgrader err="x CANONICAL_PEER_STATUS: peer=x"`, "stderr", true)
+		if got := readPieces(t, []string{debug, honest, debug, honest}); len(got) != 2 {
+			t.Errorf("%s: accuses %v, want both lines after the stranger's", w.name, got)
+		}
 	}
 }
 
