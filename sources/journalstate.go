@@ -74,7 +74,7 @@ func (s *journalState) cut(e *entry) (cut, head bool) {
 		stream = e.piece.stream()
 	}
 	cut = e.over || e.lineBreak != "" || e.piece.unfinished || e.piece.id || strings.Contains(e.message, "\n")
-	head = cut
+	head = cut && (!e.piece.id || e.piece.unfinished) // else the last of several
 	if len(s.pending) > 0 && stream != "" {
 		before := len(s.pending)
 		s.pending = slices.DeleteFunc(s.pending, func(p string) bool {

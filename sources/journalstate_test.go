@@ -8,6 +8,8 @@ func TestJournalHead(t *testing.T) {
 	container := containerPiece{container: "c", priority: "3"}
 	unfinished := container
 	unfinished.unfinished = true
+	last, first := container, unfinished
+	last.id, first.id = true, true
 	var s journalState
 	for i, tt := range []struct {
 		entry     entry
@@ -27,6 +29,9 @@ func TestJournalHead(t *testing.T) {
 		{entry{piece: unfinished}, true, false},
 		{entry{piece: container}, true, false},
 		{entry{piece: container}, false, false},
+		{entry{piece: last}, true, false}, // those before it were not seen
+		{entry{piece: first}, true, true},
+		{entry{piece: last}, true, false},
 	} {
 		if cut, head := s.cut(&tt.entry); cut != tt.cut || head != tt.head {
 			t.Errorf("entry %d: cut %v, head %v, want %v, %v", i, cut, head, tt.cut, tt.head)
