@@ -105,6 +105,8 @@ func TestDenyFileThatCannotBeWritten(t *testing.T) {
 	d := NewDenyFile(filepath.Join(t.TempDir(), "no", "such", "deny"), nil)
 	if err := d.Init(context.Background(), mixed()); err == nil || !strings.Contains(err.Error(), "no/such") {
 		t.Errorf("Init in a directory that does not exist: %v", err)
+	} else if !strings.Contains(Hint(err), "directory") {
+		t.Errorf("what to do about %v is said to be %q", err, Hint(err))
 	}
 	if got := mustList(t, d); len(got) != 0 {
 		t.Errorf("%d bans are said to stand", len(got))

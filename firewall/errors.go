@@ -35,6 +35,13 @@ var (
 // counts what is left of a ban by a clock that never is.
 var ErrEnds = fmt.Errorf("%w: bans end at another time", ErrGone)
 
+// silentNode is an ErrBusy of a Kubo node whose API can't be reached.
+type silentNode struct{ err error }
+
+func (e silentNode) Error() string      { return "the node does not answer: " + e.err.Error() }
+func (e silentNode) Unwrap() error      { return e.err }
+func (silentNode) Is(target error) bool { return target == ErrBusy }
+
 // errNotStarted is an ErrGone that is nobody's doing.
 var errNotStarted = fmt.Errorf("%w: Init comes first", ErrGone)
 
@@ -47,6 +54,8 @@ func disturbed(err error) bool {
 // clause for the end of a message; empty when there is nothing to advise.
 func Hint(err error) string {
 	switch {
+	case errors.As(err, new(silentNode)):
+		return "is the node running, and is its API at [firewall] kubo_api? it is asked again"
 	case errors.Is(err, ErrPermission):
 		return "run it as root or give it CAP_NET_ADMIN (in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN; in a container: --cap-add NET_ADMIN)"
 	case errors.Is(err, ErrDenied):
@@ -61,6 +70,8 @@ func Hint(err error) string {
 		return "something else flushed the firewall; p2pban puts it back when it runs"
 	case errors.Is(err, ErrBusy):
 		return "nothing to do: it is tried again"
+	case errors.Is(err, os.ErrNotExist):
+		return "make its directory, or name another place in [firewall]; it is tried again"
 	}
 	return ""
 }

@@ -207,6 +207,8 @@ func TestKuboNodeThatIsAway(t *testing.T) {
 	f.set(func() { f.down = true })
 	if err := k.Init(ctx, mixed()); !errors.Is(err, ErrBusy) {
 		t.Errorf("Init with the node down: %v, want ErrBusy", err)
+	} else if !strings.Contains(Hint(err), "kubo_api") || strings.Contains(err.Error(), "firewall is busy") {
+		t.Errorf("of the node that is down an operator hears %v (%s)", err, Hint(err))
 	}
 	f.set(func() { f.down = false })
 	mustInit(t, k, mixed()...)

@@ -79,7 +79,7 @@ func (r *kuboRPC) call(ctx context.Context, command string, arguments []string, 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("%w: the node does not answer: %w", ErrBusy, err)
+		return silentNode{err}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, kuboAnswer+1))

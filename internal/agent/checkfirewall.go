@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,10 @@ func (c *checker) firewall(ctx context.Context) {
 			l.what, l.fix = l.what+": "+l.err.Error(), firewall.Hint(l.err)
 		}
 		c.add(Warning, "firewall", l.what, l.fix)
+	}
+	if f := c.cfg.Firewall; f.NodeNetNS != "" && !f.KillSockets {
+		c.add(Warning, "firewall", "node_netns does nothing without kill_sockets: it says where the connections are that this destroys; bans stand in the network namespace of the daemon",
+			"where the node's packets don't pass this host's firewall, run p2pban in the node's network namespace")
 	}
 	doors, err := openDoors(c.cfg, io.Discard)
 	if err != nil {
@@ -48,7 +53,7 @@ func (c *checker) door(ctx context.Context, d door) {
 		c.add(OK, about, c.cfg.Firewall.DenyFile, "")
 	case d.name == "kubo":
 		if bans, err := d.backend.List(ctx); err != nil {
-			c.add(Trouble, about, err.Error(), "is the node running, and is its API at kubo_api?")
+			c.add(Trouble, about, err.Error(), cmp.Or(firewall.Hint(err), "is the API of a Kubo node at kubo_api?"))
 		} else {
 			c.add(OK, about, fmt.Sprintf("the node answers and has %d filters of ours", len(bans)), "")
 		}
