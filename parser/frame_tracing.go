@@ -122,7 +122,7 @@ func displaysPeerText(message string) bool {
 }
 
 // standsBare tells whether witness stands outside quotes in message and before a text
-// that is not quoted and that fits.
+// that is not quoted and that fits; what fits nowhere in a text fits nowhere in its end.
 func standsBare(message, witness string, fits func(string) bool) bool {
 	quoted := false
 	for rest := message; ; {
@@ -131,8 +131,8 @@ func standsBare(message, witness string, fits func(string) bool) bool {
 			return false
 		}
 		i += len(witness)
-		if quoted = quoted != quoteOpen(rest[:i]); !quoted && !strings.HasPrefix(rest[i:], `"`) && fits(rest[i:]) {
-			return true
+		if quoted = quoted != quoteOpen(rest[:i]); !quoted && !strings.HasPrefix(rest[i:], `"`) {
+			return fits(rest[i:])
 		}
 		rest = rest[i:]
 	}

@@ -242,3 +242,12 @@ func TestMultistreamOfLongName(t *testing.T) {
 		t.Errorf("%v shows %v, want the hole of multistream", r.Reject, r.Risk.Info())
 	}
 }
+
+// A message full of witnesses is looked through once for what must follow one.
+func TestWitnessesLookOnce(t *testing.T) {
+	looks := 0
+	standsBare(strings.Repeat("w ", 1000), "w ", func(string) bool { looks++; return false })
+	if looks != 1 {
+		t.Errorf("%d looks, want 1", looks)
+	}
+}
