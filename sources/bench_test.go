@@ -84,7 +84,7 @@ func BenchmarkBacklog(b *testing.B) {
 // BenchmarkLatency is the time from a write to an idle log until its line is
 // here; a line is written when the one before it has come.
 func BenchmarkLatency(b *testing.B) {
-	run := func(b *testing.B, path string, w io.Writer, next func()) {
+	run := func(b *testing.B, w io.Writer, next func()) {
 		for b.Loop() {
 			if _, err := io.WriteString(w, benchLine); err != nil {
 				b.Fatal(err)
@@ -108,14 +108,14 @@ func BenchmarkLatency(b *testing.B) {
 				out := make(chan Batch)
 				go src.Run(b.Context(), out)
 				<-out
-				run(b, path, w, func() { b := <-out; b.Release() })
+				run(b, w, func() { b := <-out; b.Release() })
 				return
 			}
 			f, err := tail.TailFile(path, tail.Config{Follow: true, CompleteLines: true, Logger: tail.DiscardingLogger})
 			if err != nil {
 				b.Fatal(err)
 			}
-			run(b, path, w, func() { <-f.Lines })
+			run(b, w, func() { <-f.Lines })
 			if err := f.Stop(); err != nil {
 				b.Fatal(err)
 			}

@@ -250,15 +250,20 @@ func (r *fileReader) copied(g *generation, p place, all, older []rotated) (cp *g
 	return cp, o
 }
 
-// drain reads a copy of g to its end as if it were g.
+// drain reads a copy of g to its end as if it were g. A copy that vanishes, or whose
+// disk fails, takes its rest with it.
 func (r *fileReader) drain(ctx context.Context, path string, g, cp *generation) error {
 	for {
 		if err := r.ready(ctx); err != nil {
 			return err
 		}
 		data, err := cp.read(r.buf)
-		if err != nil || len(data) == 0 {
-			return nil // a copy that vanishes takes its rest with it
+		if err != nil {
+			r.f.lost("what " + path + " held before it was emptied can't be read to its end in the copy: " + err.Error())
+			return nil
+		}
+		if len(data) == 0 {
+			return nil
 		}
 		if err := r.deliver(ctx, path, g, data); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,5 +35,27 @@ func TestReadFailsForAWhile(t *testing.T) {
 	f.want("two")
 	if p := f.src.Stats().Problems; len(p) > 0 {
 		t.Errorf("it is read again, and still a problem: %q", p)
+	}
+}
+
+// TestCopyCannotBeRead has the copy that was made of a log before it was emptied
+// vanish while it is read: what it held is lost, and that is told.
+func TestCopyCannotBeRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "node.log")
+	appendTo(t, path, "one\ntwo\n")
+	src, err := NewFile(FileOptions{Patterns: []string{path}})
+	must(t, err)
+	g, err := openGeneration(path)
+	must(t, err)
+	defer g.close()
+	cp, err := openGeneration(path)
+	must(t, err)
+	defer cp.close()
+	must(t, cp.startAt(4))
+	must(t, os.Truncate(path, 0))
+	r := &fileReader{f: src, buf: make([]byte, src.chunk), split: map[string]*pieces{}}
+	must(t, r.drain(t.Context(), path, g, cp))
+	if l := src.Stats().Losses; len(l) != 1 || !strings.Contains(l[0], "what "+path+" held before it was emptied") {
+		t.Errorf("the losses are %q", l)
 	}
 }

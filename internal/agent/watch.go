@@ -149,7 +149,7 @@ func (e *engine) watchJails(now time.Time) {
 		w.afterBan = c.AfterBan
 		w.late.look(now, c)
 		e.watched[cfg.Name] = w
-		e.alarms.set(now, "late", cfg.Name, w.late.what(cfg.Name, time.Duration(cfg.FindTime)),
+		e.alarms.set(now, "late", cfg.Name, w.late.what(cfg.Name, cfg.FindTime),
 			"compare the clock and the time zone of what writes the log with this machine's (`p2pban explain FILE` shows the times it reads); while a long backlog is read it passes by itself")
 		what := ""
 		if !w.leaked.IsZero() && now.Sub(w.leaked) < afterBanAlarm {
