@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/p2pban/p2pban/jail"
@@ -67,11 +68,14 @@ func (s *section) wide(entry string) {
 // expandIgnore turns one entry of ignoreip into what jails know: itself, or
 // what the file it names holds. The file is read now, so a reload reads it again.
 func expandIgnore(entry string) ([]string, error) {
-	if path, ok := strings.CutPrefix(entry, ignoreFile); ok {
-		return readIgnoreFile(path)
-	}
-	if path, ok := strings.CutPrefix(entry, ignoreKubo); ok {
-		return readKubo(path)
+	for prefix, read := range map[string]func(string) ([]string, error){ignoreFile: readIgnoreFile, ignoreKubo: readKubo} {
+		path, ok := strings.CutPrefix(entry, prefix)
+		if ok && !filepath.IsAbs(path) { // a check would read another file than the daemon
+			return nil, fmt.Errorf("%q is not an absolute path", path)
+		}
+		if ok {
+			return read(path)
+		}
 	}
 	_, _, err := jail.ParseIgnore(entry)
 	return []string{entry}, err

@@ -57,6 +57,8 @@ ignoreip = [
   "file:`+dir+`/none.txt",
   "kubo:`+noJSON+`",
   "kubo:`+names+`",
+  "file:friends.txt",
+  "kubo:.ipfs/config",
 ]
 `)
 	_, err := Load(toml)
@@ -68,6 +70,8 @@ ignoreip = [
 		"p2pban.toml:5", "none.txt: no such file",
 		"p2pban.toml:6", "is no configuration of Kubo",
 		"p2pban.toml:7", "names an address or a peer id",
+		"p2pban.toml:8", `"friends.txt" is not an absolute path`,
+		"p2pban.toml:9", `".ipfs/config" is not an absolute path`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)
