@@ -3,6 +3,7 @@ package sources
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,10 +22,13 @@ func followWith(t *testing.T, o FileOptions, change func(*File)) *follower {
 	return run(t, src)
 }
 
-// Without inotify the files are looked at.
+// Without inotify the files are looked at, and all is well with the source: what it
+// gives is read, and what the daemon watches in it must not be given up.
 func TestFileWithoutInotify(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "n.log")
-	f := followWith(t, FileOptions{Patterns: []string{path}}, func(f *File) {
+	var log strings.Builder
+	o := FileOptions{Patterns: []string{path}, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	f := followWith(t, o, func(f *File) {
 		f.notify = func() (*notifier, error) { return nil, errors.New("inotify: too many open files") }
 	})
 	appendTo(t, path, "one\n")
@@ -34,8 +38,12 @@ func TestFileWithoutInotify(t *testing.T) {
 	f.want("two")
 	appendTo(t, path+".1", "late\n")
 	f.want("late")
-	if p := f.src.Stats().Problems; len(p) != 1 || !strings.Contains(p[0], "too many open files") {
+	if p := f.src.Stats().Problems; len(p) > 0 {
 		t.Errorf("problems: %q", p)
+	}
+	f.stop()
+	if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "looking at files every 50ms") || !strings.Contains(said, "too many open files") {
+		t.Errorf("the log says %q", said)
 	}
 }
 

@@ -29,21 +29,29 @@ type lookout struct {
 	wake chan struct{}
 	// began is set after the first scan: what appears then is new.
 	began bool
+	// told is set once the log has word of files that are looked at regularly.
+	told bool
 }
 
 func newLookout(f *File) *lookout {
 	l := &lookout{f: f, wake: make(chan struct{}, 1)}
 	n, err := f.notify()
 	if err != nil {
-		l.pollInstead(err)
+		l.tellPolled(pollEvery, err)
 		return l
 	}
 	l.n = n
 	return l
 }
 
-func (l *lookout) pollInstead(err error) {
-	l.f.problem("looking at the files every " + pollEvery.String() + " instead of being told of changes: " + err.Error())
+// tellPolled says in the log why files are looked at regularly. It is no problem of
+// the source: every line is read all the same, a little later.
+func (l *lookout) tellPolled(every time.Duration, err error) {
+	if l.told {
+		return
+	}
+	l.told = true
+	l.f.opts.Log.Warn("looking at files every "+every.String()+" instead of being told of changes", "source", l.f.opts.Name, "error", err)
 }
 
 func (l *lookout) close() {
@@ -118,6 +126,6 @@ func (l *lookout) watchFile(g *generation) {
 		return
 	}
 	if err := l.n.watchFile(g); err != nil {
-		l.f.problem("looking at some files every " + lookEvery.String() + " instead of being told of changes: " + err.Error())
+		l.tellPolled(lookEvery, err)
 	}
 }
