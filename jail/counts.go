@@ -18,9 +18,9 @@ type Counts struct {
 	Ignored, Trusted int64
 	// Late events were older than the window.
 	Late int64
-	// AfterBan events are dated after the ban of their host and came while it
-	// was in force: live, the sign that a ban is not enforced. Absorbed ones
-	// are dated before it.
+	// AfterBan events are dated more than 30 seconds after the ban of their host
+	// and came while it was in force: live, the sign that a ban is not enforced.
+	// Absorbed ones are dated before that: what was under way may still be logged.
 	AfterBan, Absorbed int64
 	// LastAfterBan is the ban that the last AfterBan event met.
 	LastAfterBan netip.Prefix

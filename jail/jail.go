@@ -2,6 +2,7 @@ package jail
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/p2pban/p2pban/parser"
 )
@@ -84,9 +85,14 @@ func (s *Set) judge(x *sighting, p *place, ev *parser.Event, out []Decision) []D
 	return out
 }
 
+// underWay is how long after a ban a node may log what began before it: it gives
+// up a handshake whose packets do not come any more after a time of its own
+// (go-libp2p 15 s, p2p/net/upgrader; rust-libp2p and js-libp2p 10 s).
+const underWay = instant(30 * time.Second)
+
 // countBanned counts an event of a banned host; it never makes the ban longer.
 func (j *jail) countBanned(b mark, at instant) {
-	if at > b.since {
+	if at-b.since > underWay {
 		j.counts.AfterBan++
 		j.lastAfterBan = b.host
 	} else {

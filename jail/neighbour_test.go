@@ -43,6 +43,7 @@ func TestNeighbourOfFriend(t *testing.T) {
 		if bans := seen(beside); len(bans) != 1 || bans[0] != netip.MustParsePrefix("2a01:db8:0:aa01::/64") {
 			t.Fatalf("%s: twenty addresses of the neighbour's /64: %v, want a ban of it", name, bans)
 		}
+		at += time.Minute
 		if seen(beside); s.jails[0].counts.AfterBan != 20 {
 			t.Errorf("%s: %d events after the ban, want 20", name, s.jails[0].counts.AfterBan)
 		}

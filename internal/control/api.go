@@ -120,7 +120,8 @@ type JailStatus struct {
 	Bans  int `json:"bans"`
 	// Banned is how many bans there were since the start.
 	Banned int64 `json:"banned"`
-	// AfterBan counts events of hosts already banned: enforcement leaks.
+	// AfterBan counts events of hosts banned for more than 30 seconds: enforcement
+	// leaks.
 	AfterBan int64 `json:"after_ban"`
 	Late     int64 `json:"late"`
 	Ignored  int64 `json:"ignored"`

@@ -116,7 +116,7 @@ func jailMetrics() []metric[Jail] {
 		counter("held_total", "Bans that the eclipse guard held back.", l, func(j *Jail) int64 { return j.Held }),
 		counter("ignored_total", "Events of ignored hosts and trusted peers.", l, func(j *Jail) int64 { return j.Ignored }),
 		counter("late_total", "Events older than the window.", l, func(j *Jail) int64 { return j.Late }),
-		counter("after_ban_total", "Events of hosts dated after their ban: it is not enforced.", l, func(j *Jail) int64 { return j.AfterBan }),
+		counter("after_ban_total", "Events of hosts dated more than 30 seconds after their ban: it is not enforced.", l, func(j *Jail) int64 { return j.AfterBan }),
 		counter("evicted_total", "Hosts forgotten because of maxhosts or maxevents.", l, func(j *Jail) int64 { return j.Evicted }),
 		counter("widened_total", "Bans of whole networks in place of single ones.", l, func(j *Jail) int64 { return j.Widened }),
 	}
