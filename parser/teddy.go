@@ -162,15 +162,20 @@ func bucketsOf(all []fingerprint) (b [teddyBuckets][]fingerprint) {
 	return b
 }
 
-// usual is what stands in nearly every line of one log or another. A bucket that
-// passes four bytes of it stops the search once a line, whatever it passes by chance:
-// three needles more, with which one passed " msg", had a sparse log take 1.8 times.
+// usual is what stands in nearly every line of one log or another, and the words of
+// lines that nodes print most. A bucket that passes four bytes of it stops the search
+// once a line, whatever it passes by chance: three needles more, with which one passed
+// " msg", had a sparse log take 1.8 times; seven, of which one passed "ted:", 1.5 times.
 const usual = `ts=2026-01-01T00:00:00.020Z level=debug level=info level=warn level=error source=/go/pkg/mod/github.com/libp2p/go-libp2p@v0.51.0/p2p/net/swarm/swarm_dial.go:551 msg="x" logger=net err="x" error="x" peer=12D3KooW addr=/ip4/10.0.0.1/tcp/4001/udp/4001/quic-v1/p2p/
 time=2026	DEBUG	INFO	WARN	ERROR	swarm2	{"peer": "x", "error": "x"}
 {"level":"info","ts":"2026","logger":"dht","caller":"x.go:551","msg":"x","time":"x","timestamp":"x","fields":{"message":"x","target":"libp2p_swarm"}}
 00Z DEBUG TRACE  INFO  WARN ERROR libp2p_swarm: connection peer_id=
 {"log":"x","stream":"stdout","stream":"stderr","time":"x"} 000000+00:00 stdout F stderr F
-Jan 01 00:00:00 host node[1]: `
+Jan 01 00:00:00 host node[1]: p2p/upgrader/listener.go:109 basic/basic_host.go:428 identify/id.go:411 canonical-log swarm/swarm_listen.go:168
+negotiated: /ipfs/kad/1.0.0 took 12.345678ms got connection: <---> opening connection to [12D3KooW]: dial backoff, 8 addresses left 0 addresses 2 addresses 5 addresses 6 addresses
+connected: connected to disconnected from closed started: finished: received added inbound_ outbound_
+libp2p:connection-manager closing 0 connections libp2p:tcp new inbound connection peers: 42, slot: 123, epoch: 45, block: 0x
+`
 
 // onceALine is how often what stands once in a line of 200 bytes stands at a place,
 // as passing counts: percent to the power of fingerprintLen.

