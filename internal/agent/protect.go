@@ -3,6 +3,7 @@ package agent
 import (
 	"bufio"
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"net"
@@ -182,23 +183,30 @@ func networkChanges(ctx context.Context, log *slog.Logger) <-chan struct{} {
 		}
 	}
 	addrs, routes := make(chan netlink.AddrUpdate), make(chan netlink.RouteUpdate)
+	late := func(what string, err error) { log.Warn("changes of "+what+" are seen late", "error", err) }
 	if err := netlink.AddrSubscribe(addrs, ctx.Done()); err != nil {
-		log.Warn("changes of addresses are seen late", "error", err)
+		late("addresses", err)
 	} else {
-		go func() {
-			for range addrs { // closed when ctx ends
-				notify()
-			}
-		}()
+		go forward(ctx, addrs, notify, func() { late("addresses", errNoMore) })
 	}
 	if err := netlink.RouteSubscribe(routes, ctx.Done()); err != nil {
-		log.Warn("changes of gateways are seen late", "error", err)
+		late("gateways", err)
 	} else {
-		go func() {
-			for range routes {
-				notify()
-			}
-		}()
+		go forward(ctx, routes, notify, func() { late("gateways", errNoMore) })
 	}
 	return changed
+}
+
+// errNoMore is why a subscription ended: netlink gives it up at its first error, as
+// when more has changed at once than the kernel keeps.
+var errNoMore = errors.New("the kernel's messages of them ended with an error")
+
+// forward has every update noted. They end with ctx, or else early.
+func forward[T any](ctx context.Context, updates <-chan T, notify, early func()) {
+	for range updates {
+		notify()
+	}
+	if ctx.Err() == nil {
+		early()
+	}
 }

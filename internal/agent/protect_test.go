@@ -239,3 +239,24 @@ func serveLogind(t *testing.T, bus string, remoteHosts ...string) *dbus.Conn {
 	}
 	return conn
 }
+
+// A subscription that ends before the daemon is told of, since changes are then seen
+// late; its end with the daemon is not.
+func TestForward(t *testing.T) {
+	for _, ended := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		if ended {
+			cancel()
+		}
+		updates := make(chan int, 2)
+		updates <- 1
+		updates <- 2
+		close(updates)
+		noted, early := 0, 0
+		forward(ctx, updates, func() { noted++ }, func() { early++ })
+		if want := map[bool]int{true: 0, false: 1}[ended]; noted != 2 || early != want {
+			t.Errorf("ended %t: %d noted, early %d times, want 2 and %d", ended, noted, early, want)
+		}
+		cancel()
+	}
+}
