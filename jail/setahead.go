@@ -12,26 +12,12 @@ func (s *Set) SetAhead(by time.Duration) []Decision {
 	if by <= 0 {
 		return nil
 	}
-	s.nextEnd = s.nextEnd.ahead(by)
-	var bans []*ban
+	move := func(at instant) instant { return at.ahead(by) }
+	s.nextEnd = move(s.nextEnd)
 	for _, j := range s.all() {
-		j.remark(func() {
-			for _, b := range j.bans {
-				b.at, b.until = b.at.ahead(by), b.until.ahead(by)
-				b.At, b.Until = b.at.time(), b.until.time()
-			}
-		})
-		for _, p := range j.past.heap {
-			p.forget = p.forget.ahead(by)
-		}
-		bans = append(bans, j.bans...)
+		j.moveBans(move)
 	}
-	sortBans(bans)
-	out := make([]Decision, len(bans))
-	for i, b := range bans {
-		out[i] = b.Decision
-	}
-	return out
+	return s.replacing()
 }
 
 // ahead leaves never where it is.

@@ -17,9 +17,17 @@ func (s *Set) SetBack(now time.Time) []Decision {
 	s.clock -= by
 	s.nextEnd = s.nextEnd.back(by)
 	s.seen.back(by)
-	var bans []*ban
 	for _, j := range s.all() {
 		j.setBack(by)
+	}
+	return s.replacing()
+}
+
+// replacing gives the bans in force, whose times have changed, as decisions that
+// replace the ones that set them.
+func (s *Set) replacing() []Decision {
+	var bans []*ban
+	for _, j := range s.all() {
 		bans = append(bans, j.bans...)
 	}
 	sortBans(bans)
@@ -28,6 +36,20 @@ func (s *Set) SetBack(now time.Time) []Decision {
 		out[i] = b.Decision
 	}
 	return out
+}
+
+// moveBans changes the times of a jail's bans by the same rule, and with them how
+// long repeat offenders are remembered.
+func (j *jail) moveBans(move func(instant) instant) {
+	j.remark(func() {
+		for _, b := range j.bans {
+			b.at, b.until = move(b.at), move(b.until)
+			b.At, b.Until = b.at.time(), b.until.time()
+		}
+	})
+	for _, p := range j.past.heap {
+		p.forget = move(p.forget)
+	}
 }
 
 // setBack keeps every order by time, those of the heaps among them.
@@ -41,15 +63,7 @@ func (j *jail) setBack(by instant) {
 	for id := range j.order.all(&j.hosts) {
 		j.hosts.moveTimes(j.hosts.get(id), move)
 	}
-	j.remark(func() {
-		for _, b := range j.bans {
-			b.at, b.until = b.at.back(by), b.until.back(by)
-			b.At, b.Until = b.at.time(), b.until.time()
-		}
-	})
-	for _, p := range j.past.heap {
-		p.forget = p.forget.back(by)
-	}
+	j.moveBans(move)
 	j.guard.banned.back(by)
 	j.guard.minute = j.guard.minute.back(by)
 }
