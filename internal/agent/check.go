@@ -140,11 +140,10 @@ func (c *checker) files(ctx context.Context, about string, spec config.Source, r
 	}
 }
 
-// everybodys gives a log that a pattern takes in and that syslog daemons write
-// what any program says to, where they are as distributions set them up; empty if
-// it takes in none. A source of the journal for which that holds is refused.
+// everybodys gives one of the logs that every user can write into, if a pattern takes
+// it in; empty if not. A source of the journal for which that holds is refused.
 func everybodys(pattern string) string {
-	for _, log := range []string{"/var/log/syslog", "/var/log/messages", "/var/log/user.log", "/var/log/daemon.log"} {
+	for _, log := range sources.SyslogFiles {
 		if ok, _ := filepath.Match(pattern, log); ok {
 			return log
 		}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/p2pban/p2pban/sources"
 )
 
 // containerUnits log what all their containers say.
@@ -78,7 +80,7 @@ func (l *looker) leaveOut(f Found, before []Found) string {
 		if b.Source == "" || b.Records == 0 {
 			continue
 		}
-		if f.Kind == KindFile && b.Kind == KindUnit && slices.Contains(syslogFiles, f.Name) {
+		if f.Kind == KindFile && b.Kind == KindUnit && slices.Contains(sources.SyslogFiles, f.Name) {
 			return "these are the lines of " + b.Name + " once more, and would count twice"
 		}
 		if f.Records == 0 && f.Program == b.Program {

@@ -32,7 +32,7 @@ func (r *Report) Compare(ctx context.Context, watched []config.Source) Compariso
 	for i, s := range watched {
 		reads[i] = readingOf(s)
 	}
-	syslog := slices.ContainsFunc(reads, func(r reading) bool { return r.syslog(syslogFiles) })
+	syslog := slices.ContainsFunc(reads, func(r reading) bool { return r.syslog(sources.SyslogFiles) })
 	var c Comparison
 	used := map[string]bool{}
 	for _, f := range r.Found {

@@ -28,9 +28,6 @@ var usualFiles = []string{
 	"/root/.lighthouse/*/*/logs/*.log", "/home/*/.lighthouse/*/*/logs/*.log",
 }
 
-// syslogFiles are written by a syslog daemon from what the journal holds too.
-var syslogFiles = []string{"/var/log/syslog", "/var/log/messages", "/var/log/daemon.log", "/var/log/user.log"}
-
 // files looks at what globs match.
 func (l *looker) files(ctx context.Context, globs []string) {
 	ctx, cancel := context.WithTimeout(ctx, kindTime)
