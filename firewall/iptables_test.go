@@ -349,7 +349,7 @@ func TestFlushOtherAsTheService(t *testing.T) {
 		}
 		out, err := cmd.CombinedOutput()
 		if errors.Is(err, syscall.EINVAL) {
-			t.Skip("a user namespace without other users than root")
+			netnstest.Skip(t, "a user namespace without other users than root")
 		}
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v\n%s\nwant %s", err, out, want)
