@@ -26,6 +26,7 @@ var full = flag.Bool("full", false, "also build the js and the rust victim, whic
 
 var (
 	hostile  = netip.MustParseAddr("127.0.0.66")
+	visitor  = netip.MustParseAddr("127.0.0.1") // an honest peer, see visit
 	innocent = netip.MustParseAddr("192.0.2.99")
 )
 
@@ -224,7 +225,8 @@ func (v *victim) visit(t *testing.T) {
 }
 
 // until attacks until p2pban reads of the log what is wanted, and fails when
-// it takes a line as evidence against anyone but the attacker.
+// it takes a line as evidence against anyone but the attacker, or as more than a
+// connection of the visitor.
 func (v *victim) until(t *testing.T, name string, wanted func(*parser.Result) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -247,7 +249,9 @@ func (v *victim) until(t *testing.T, name string, wanted func(*parser.Result) bo
 			var r parser.Result
 			p.Parse(parser.Line{Text: line, Distrust: known}, &r)
 			known |= r.Risk
-			if r.Reject == parser.Accepted && r.Event.Host != hostile {
+			// A node prints one connection in a hundred, whoever's it is.
+			sampled := r.Event.Host == visitor && r.Event.Rule == "go-libp2p/connection"
+			if r.Reject == parser.Accepted && r.Event.Host != hostile && !sampled {
 				t.Errorf("line %q is evidence against %s", line, r.Event.Host)
 			}
 			found = wanted(&r)
