@@ -261,7 +261,9 @@ func (s *soaker) settle() {
 		if saved := len(s.banned()); saved != st.Bans {
 			return fmt.Errorf("%d of %d bans are saved", saved, st.Bans)
 		}
-		return nil
+		// What was flushed a moment ago the daemon may not have heard of yet.
+		_, err = s.inKernel()
+		return err
 	})
 }
 
@@ -276,21 +278,25 @@ func (s *soaker) banned() map[netip.Addr]bool {
 
 // inKernel are the words of the firewall's table, the addresses that are out
 // among them.
-func (s *soaker) inKernel() map[string]bool {
-	table, err := exec.Command(netnstest.LookPath(s.t, "nft"), "list", "table", "inet", "p2pban").Output()
+func (s *soaker) inKernel() (map[string]bool, error) {
+	table, err := exec.Command(netnstest.LookPath(s.t, "nft"), "list", "table", "inet", "p2pban").CombinedOutput()
 	if err != nil {
-		s.t.Fatal(err)
+		return nil, fmt.Errorf("nft: %w: %s", err, table)
 	}
 	words := map[string]bool{}
 	for _, word := range strings.Fields(string(table)) {
 		words[word] = true
 	}
-	return words
+	return words, nil
 }
 
 // compare holds the daemon and the kernel to what was written.
 func (s *soaker) compare() {
-	banned, kernel := s.banned(), s.inKernel()
+	banned := s.banned()
+	kernel, err := s.inKernel()
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	total := 0
 	for host, lines := range s.lines {
 		total += len(lines)
