@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/p2pban/p2pban/internal/netnstest"
+	"github.com/p2pban/p2pban/lab/nodetest"
 	"github.com/p2pban/p2pban/parser"
 )
 
@@ -102,7 +102,7 @@ func reserve(ctx context.Context, h host.Host, relay string) error {
 // node is a libp2p node whose log a test reads.
 type node struct {
 	addrs []multiaddr.Multiaddr
-	lines chan string // closed when the log ends
+	lines <-chan string // closed when the log ends
 }
 
 var addHosts sync.Once
@@ -129,39 +129,8 @@ func startNode(t *testing.T, env ...string) *node {
 		"/ip4/" + nodeAddr.String() + "/udp/0/quic-v1",
 		"/ip6/" + nodeAddr6.String() + "/tcp/0",
 	}, " ")), env...)
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	n := &node{lines: make(chan string, 100_000)} // more lines than any test makes
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer close(n.lines)
-		for s := bufio.NewReader(stderr); ; {
-			line, err := s.ReadString('\n')
-			if err != nil {
-				return
-			}
-			n.lines <- strings.TrimSuffix(line, "\n")
-		}
-	}()
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		<-done
-		cmd.Wait()
-	})
 	var addrs []string
-	if err := json.NewDecoder(stdout).Decode(&addrs); err != nil {
-		t.Fatalf("the node's addresses: %v", err)
-	}
+	n := &node{lines: nodetest.Start(t, cmd, &addrs)}
 	for _, a := range addrs {
 		n.addrs = append(n.addrs, multiaddr.StringCast(a))
 	}

@@ -1,9 +1,7 @@
 package victims
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,13 +10,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/multiformats/go-multiaddr"
 	"github.com/p2pban/p2pban/internal/netnstest"
 	"github.com/p2pban/p2pban/lab/attack"
+	"github.com/p2pban/p2pban/lab/nodetest"
 	"github.com/p2pban/p2pban/parser"
 )
 
@@ -136,7 +134,7 @@ func build(t *testing.T, kind Kind) []string {
 type victim struct {
 	version string
 	addrs   []multiaddr.Multiaddr
-	lines   chan string
+	lines   <-chan string
 }
 
 func start(t *testing.T, argv []string, env string) *victim {
@@ -149,42 +147,11 @@ func start(t *testing.T, argv []string, env string) *victim {
 	}
 	cmd := exec.Command(argv[0], append(argv[1:], listen...)...)
 	cmd.Env = append(os.Environ(), env)
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	v := &victim{lines: make(chan string, 100_000)} // more lines than any test makes
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer close(v.lines)
-		for s := bufio.NewReader(stderr); ; {
-			line, err := s.ReadString('\n')
-			if err != nil {
-				return
-			}
-			v.lines <- strings.TrimSuffix(line, "\n")
-		}
-	}()
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		<-done
-		cmd.Wait()
-	})
 	var hello struct {
 		Peer, Version string
 		Addrs         []string
 	}
-	if err := json.NewDecoder(stdout).Decode(&hello); err != nil {
-		t.Fatalf("the victim's first line: %v", err)
-	}
+	v := &victim{lines: nodetest.Start(t, cmd, &hello)}
 	v.version = hello.Version
 	for _, a := range hello.Addrs {
 		if !strings.HasSuffix(a, "/p2p/"+hello.Peer) {
