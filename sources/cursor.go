@@ -8,7 +8,7 @@ import (
 
 // cursorVersion is the form of a file cursor written by this version:
 //
-//	{"v":1,"files":[{"path":"/var/log/n.log","dev":1,"ino":2,"first":"…","tail":"…","at":3}]}
+//	{"v":1,"names":["/var/log/*.log"],"files":[{"path":"/var/log/n.log","dev":1,"ino":2,"first":"…","tail":"…","at":3}]}
 //
 // One entry for each generation of each path, old to new. first and tail are
 // fingerprints of the first line and of the (at most recentBytes) bytes before
@@ -17,8 +17,10 @@ import (
 const cursorVersion = 1
 
 type fileCursor struct {
-	Version int         `json:"v"`
-	Files   []fileEntry `json:"files"`
+	Version int `json:"v"`
+	// Names are what was followed, as it was configured. Older versions wrote none.
+	Names []string    `json:"names,omitempty"`
+	Files []fileEntry `json:"files"`
 }
 
 type fileEntry struct {
@@ -120,11 +122,20 @@ func (c fileCursor) split() map[string]*pieces {
 	return split
 }
 
+// cursorHead is how the cursors of what the finders find begin.
+func cursorHead(finders []finder) string {
+	names, err := json.Marshal(finderNames(finders))
+	if err != nil { // strings always marshal
+		panic(err)
+	}
+	return `{"v":` + strconv.Itoa(cursorVersion) + `,"names":` + string(names) + `,"files":[`
+}
+
 // encodeCursor joins the entries of all chains.
-func encodeCursor(chains []*chain, split map[string]*pieces) string {
-	b := []byte(`{"v":` + strconv.Itoa(cursorVersion) + `,"files":[`)
+func (f *File) encodeCursor(split map[string]*pieces) string {
+	b := []byte(f.head)
 	empty := len(b)
-	for _, c := range chains {
+	for _, c := range f.current() {
 		for _, g := range c.gens {
 			if len(b) > empty {
 				b = append(b, ',')

@@ -23,8 +23,9 @@ type FileOptions struct {
 	// begin anew.
 	Cursor string
 	// FromStart reads the files that exist when Run begins from their first
-	// line; otherwise only what is written from then on. With a Cursor it has
-	// no effect. Files that appear later are always read from their first line.
+	// line; otherwise only what is written from then on. With a Cursor it says so
+	// of the files alone to which no pattern led that the Cursor was written with.
+	// Files that appear later are always read from their first line.
 	FromStart bool
 	// Log is told about rotations and lost positions; nil for silence.
 	Log *slog.Logger
@@ -39,6 +40,8 @@ type File struct {
 	// unwrap is set when the lines carry a container runtime's frame.
 	unwrap bool
 	cursor fileCursor
+	// head is how its own cursors begin.
+	head string
 	// linger and deleted are lingerTime and deletedTime, notify is newNotifier,
 	// chunk is chunkBytes; tests have no time to wait, inotify to spare and short
 	// files.
@@ -106,6 +109,7 @@ func newFile(o FileOptions, kind string, finders []finder) (*File, error) {
 		kind:    kind,
 		finders: finders,
 		cursor:  cursor,
+		head:    cursorHead(finders),
 		linger:  lingerTime,
 		deleted: deletedTime,
 		notify:  newNotifier,
@@ -116,11 +120,7 @@ func newFile(o FileOptions, kind string, finders []finder) (*File, error) {
 
 // String is "file " and the patterns.
 func (f *File) String() string {
-	var names []string
-	for _, fi := range f.finders {
-		names = append(names, fi.String())
-	}
-	return f.kind + " " + joinNames(names)
+	return f.kind + " " + joinNames(finderNames(f.finders))
 }
 
 // Stats returns what is known now. Lag is the unread rest of all files.

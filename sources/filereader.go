@@ -179,7 +179,7 @@ func (r *fileReader) unwrap(path string, b Block) Block {
 }
 
 func (r *fileReader) send(ctx context.Context, b Batch) error {
-	b.Cursor = encodeCursor(r.f.current(), r.split)
+	b.Cursor = r.f.encodeCursor(r.split)
 	r.f.sending(b)
 	select {
 	case r.out <- b:

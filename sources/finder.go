@@ -27,6 +27,14 @@ var (
 	_ finder = (*containers)(nil)
 )
 
+func finderNames(finders []finder) []string {
+	var names []string
+	for _, fi := range finders {
+		names = append(names, fi.String())
+	}
+	return names
+}
+
 // newPattern makes a finder of a path or a glob. A file whose very name looks
 // like a glob is meant literally.
 func newPattern(pattern string) (finder, error) {

@@ -13,7 +13,7 @@ func (l *lookout) resume() {
 	var paths []string
 	entries := map[string][]fileEntry{}
 	for _, e := range l.f.cursor.Files {
-		if !slices.Contains(paths, e.Path) && l.f.wants(e.Path) {
+		if !slices.Contains(paths, e.Path) && leads(l.f.finders, e.Path) {
 			paths = append(paths, e.Path)
 		}
 		entries[e.Path] = append(entries[e.Path], e)
@@ -28,10 +28,10 @@ func (l *lookout) resume() {
 	}
 }
 
-// wants says whether path still belongs to the source. A glob is asked by its
-// text, for its log may be away just now.
-func (f *File) wants(path string) bool {
-	return slices.ContainsFunc(f.finders, func(fi finder) bool {
+// leads says whether one of the finders leads to path. A glob is asked by its text,
+// for its log may be away just now.
+func leads(finders []finder, path string) bool {
+	return slices.ContainsFunc(finders, func(fi finder) bool {
 		if g, ok := fi.(glob); ok {
 			ok, _ := filepath.Match(string(g), path) // newPattern has checked it
 			return ok
@@ -39,6 +39,35 @@ func (f *File) wants(path string) bool {
 		paths, _ := fi.find() // what it can't see is told by the scan
 		return slices.Contains(paths, path)
 	})
+}
+
+// newlyNamed says whether path is one that nobody followed when the cursor was
+// written, although it may have been there: the source was changed, and kept its name.
+func (f *File) newlyNamed(path string) bool {
+	switch {
+	case f.opts.Cursor == "":
+		return true
+	case len(f.cursor.Names) == 0: // it does not say
+		return false
+	}
+	var before []finder
+	for _, fi := range f.finders {
+		if slices.Contains(f.cursor.Names, fi.String()) {
+			before = append(before, fi)
+		}
+	}
+	return len(before) < len(f.finders) && !leads(before, path)
+}
+
+// elsewhere gives where reading of g stopped when it had another name; 0 if nothing of
+// it was read.
+func (f *File) elsewhere(g *generation) int64 {
+	for _, e := range slices.Backward(f.cursor.Files) {
+		if e.At > 0 && e.place().id == g.id && e.place().fits(g) {
+			return e.At
+		}
+	}
+	return 0
 }
 
 // resumePath opens the generations of one path, old to new, the present file

@@ -357,7 +357,7 @@ func TestResumeBeforeWhatWasEmptied(t *testing.T) {
 			if s := l.f.Stats(); s.Truncations != 1 || s.Lines != 1 {
 				t.Fatalf("the log is not begun anew, or read already: %+v", s)
 			}
-			again := looking(t, FileOptions{Patterns: []string{path}, Cursor: encodeCursor(l.f.current(), nil)})
+			again := looking(t, FileOptions{Patterns: []string{path}, Cursor: l.f.encodeCursor(nil)})
 			again.resume()
 			again.scan()
 			again.reader().wants(t, "second")
@@ -383,7 +383,7 @@ func TestResumeEmptiedAndDeleted(t *testing.T) {
 			appendTo(t, path, "fourth\n")
 			l.scan()
 			r.wants(t, "second", "third", "fourth")
-			cursor := encodeCursor(l.f.current(), nil)
+			cursor := l.f.encodeCursor(nil)
 			for _, line := range []string{"fifth\n", "sixth\n"} {
 				appendTo(t, path, line)
 				(&life{t: t, path: path}).shift()
@@ -419,7 +419,7 @@ func TestResumeWithInodeOfAnEmptyFile(t *testing.T) {
 	l := looking(t, FileOptions{Patterns: []string{path}, Cursor: string(text)})
 	l.resume()
 	l.scan() // and nothing is read before the next start
-	again := looking(t, FileOptions{Patterns: []string{path}, Cursor: encodeCursor(l.f.current(), nil)})
+	again := looking(t, FileOptions{Patterns: []string{path}, Cursor: l.f.encodeCursor(nil)})
 	again.resume()
 	again.scan()
 	again.reader().wants(t, "second", "third")

@@ -153,7 +153,7 @@ func (s *scan) open(path string, c *chain) opened {
 			last := c.gens[len(c.gens)-1]
 			all = sh.ordered(sh.knownBefore(last))
 			o = s.between(path, all, last, g)
-		case s.l.f.unwrap && (s.l.began || s.l.f.opts.Cursor != ""):
+		case s.l.f.unwrap && (s.l.began || !s.l.f.newlyNamed(path)):
 			// A container that was made since, in a directory of its own: what was
 			// rotated away there is of it too.
 			o.whole(mark{}, all, g, s.known)
@@ -171,8 +171,8 @@ func (s *scan) add(path string, c *chain, o opened) {
 	case c != nil && len(c.gens) > 0:
 		s.l.f.update(func(st *Stats) { st.Rotations += uint64(len(o.gens)) })
 		s.l.f.opts.Log.Debug("file rotated", "path", path, "new", len(o.gens))
-	case !s.l.began && s.l.f.opts.Cursor == "" && !s.l.f.opts.FromStart:
-		if err := g.startAtEnd(); err != nil {
+	case !s.l.began:
+		if err := s.l.f.begin(path, g); err != nil {
 			s.trouble[path] = err.Error()
 		}
 	}
@@ -187,6 +187,18 @@ func (s *scan) add(path string, c *chain, o opened) {
 	s.l.f.extend(path, o.gens, false)
 	s.chains[path] = &chain{path: path, gens: o.gens}
 	s.found = true
+}
+
+// begin puts a file that was there before Run began, and is not known under its path,
+// where reading of it stopped under another name, or behind what nobody asked for.
+func (f *File) begin(path string, g *generation) error {
+	if at := f.elsewhere(g); at > 0 {
+		return g.startAt(at)
+	}
+	if !f.opts.FromStart && f.newlyNamed(path) {
+		return g.startAtEnd()
+	}
+	return nil
 }
 
 // between opens those of all that were rotated away from path after the last one
