@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/p2pban/p2pban/internal/state"
@@ -28,13 +30,25 @@ func restoreJails(configs []jail.Config, opts jail.Options, saved state.Saved, n
 			}
 		}
 	}
-	changed = unbansOf(s.RestoreBans(saved.Bans), now)
+	dropped := s.RestoreBans(saved.Bans)
+	tellLifted(configs, dropped, log)
+	changed = unbansOf(dropped, now)
 	var latest time.Time
 	for _, b := range saved.Bans {
 		latest = later(latest, b.At)
 	}
 	changed = append(changed, s.Advance(latest)...)
 	return s, append(changed, setBack(s, now, log)...), nil
+}
+
+// tellLifted says which bans the configuration has no place for any more: whoever
+// changed it and restarts is told what a reload would have answered.
+func tellLifted(configs []jail.Config, bans []jail.Decision, log *slog.Logger) {
+	lifted := countByJail(bans)
+	for _, name := range slices.Sorted(maps.Keys(lifted)) {
+		gone := name != jail.Manual && !slices.ContainsFunc(configs, func(j jail.Config) bool { return j.Name == name })
+		log.Info("the configuration lifts bans", "change", liftedChange(name, gone, lifted[name]))
+	}
 }
 
 // unbansOf turns bans that were not taken over into their ends, so that the
