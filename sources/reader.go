@@ -3,9 +3,11 @@ package sources
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -91,9 +93,9 @@ func unpack(r io.Reader) (io.Reader, error) {
 	if isGzip(begin) {
 		z, err := gzip.NewReader(br)
 		if err != nil {
-			return nil, err
+			return nil, damaged(err)
 		}
-		if br, begin, err = peek(z); err != nil {
+		if br, begin, err = peek(unzipped{z}); err != nil {
 			return nil, err
 		}
 	}
@@ -104,6 +106,24 @@ func unpack(r io.Reader) (io.Reader, error) {
 		br.Discard(len(byteOrderMark)) // which is there
 	}
 	return br, nil
+}
+
+// unzipped is the text in a gzip stream, as far as that can be read.
+type unzipped struct{ z *gzip.Reader }
+
+func (u unzipped) Read(p []byte) (int, error) {
+	n, err := u.z.Read(p)
+	return n, damaged(err)
+}
+
+// damaged says of an error of gzip's form what it means: a compression that was broken
+// off by a full disk or a crash, or is not finished yet.
+func damaged(err error) error {
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &corrupt) {
+		return fmt.Errorf("it is compressed by gzip, and damaged or not whole: %w", err)
+	}
+	return err
 }
 
 // peek looks at the beginning of r, of which it waits for no more than two bytes: a

@@ -121,8 +121,8 @@ func dryRun(c *cobra.Command, g *global, cfg *config.Config, files []string) err
 		emit = func(d jail.Decision) error { return cmp.Or(out.decision(d), w.Flush()) }
 	}
 	sum, err := agent.Replay(p, jails, captures, emit)
-	if err == nil {
-		err = out.summary(&sum)
+	if err == nil || sum.Lines > 0 {
+		err = cmp.Or(err, out.summary(&sum, err == nil))
 	}
 	return cmp.Or(err, w.Flush())
 }
@@ -130,7 +130,8 @@ func dryRun(c *cobra.Command, g *global, cfg *config.Config, files []string) err
 // dryRunPrinter is how a dry run speaks: text or JSON.
 type dryRunPrinter interface {
 	decision(jail.Decision) error
-	summary(*agent.Summary) error
+	// summary ends a log; whole is false where it could not be read to its end.
+	summary(s *agent.Summary, whole bool) error
 }
 
 type dryRunText struct {
@@ -162,7 +163,7 @@ func endOf(d jail.Decision) *time.Time {
 	return &d.Until
 }
 
-func (t *dryRunText) summary(s *agent.Summary) error {
+func (t *dryRunText) summary(s *agent.Summary, whole bool) error {
 	if t.headed {
 		say(t.w, "\n")
 	}
@@ -186,6 +187,9 @@ func (t *dryRunText) summary(s *agent.Summary) error {
 	}
 	for _, r := range s.Risks.Info() {
 		say(t.w, "this log can't be trusted: %s; what it could forge is refused\n  close the hole: %s\n", r.Summary, r.Setting)
+	}
+	if !whole {
+		say(t.w, "the log could not be read to its end: this is of what could be read\n")
 	}
 	if s.Events == 0 {
 		say(t.w, "no line accuses anybody: `p2pban explain FILE` shows how the lines are read\n")
@@ -239,7 +243,11 @@ func (j *dryRunJSON) decision(d jail.Decision) error {
 	return printJSON(j.w, banLine{d.At, d.Action.String(), d.Jail, d.Host, d.Prefix, endOf(d), d.Failures, d.Evidence.Rules})
 }
 
-func (j *dryRunJSON) summary(s *agent.Summary) error {
+// summary writes none of a part of a log: a program would take it for the whole.
+func (j *dryRunJSON) summary(s *agent.Summary, whole bool) error {
+	if !whole {
+		return nil
+	}
 	line := summaryLine{
 		Action: "summary", Lines: s.Lines, Events: s.Events, Rejected: s.ByReason(),
 		Bans: s.Bans, Unbans: s.Unbans, Hosts: s.Hosts, Late: s.Late, Ignored: s.Ignored, Held: s.Held,

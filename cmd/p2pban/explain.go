@@ -120,27 +120,28 @@ func explainEach(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, er
 
 func explainText(w io.Writer, e *agent.Explainer, in iter.Seq2[sources.Batch, error], args []string) error {
 	var one agent.Explanation
+	var unread error
 	t := agent.NewExplainTally()
 	for batch, err := range in {
-		if err != nil {
-			return err
-		}
+		unread = err // the last thing given
 		for _, l := range batch.Lines {
 			one = e.Explain(l)
 			t.Add(&one)
 		}
 	}
-	switch t.Lines {
-	case 0:
+	switch {
+	case t.Lines == 0 && unread != nil:
+		return unread
+	case t.Lines == 0:
 		from := "standard input"
 		if len(args) > 0 && args[0] != "-" {
 			from = args[0]
 		}
 		return usagef("%s is empty: there was no line to explain\n%s", from, whereLogsAre)
-	case 1:
-		return printExplanation(w, &one)
+	case t.Lines == 1:
+		return cmp.Or(unread, printExplanation(w, &one))
 	}
-	return printTally(w, t)
+	return cmp.Or(unread, printTally(w, t))
 }
 
 func printExplanation(w io.Writer, x *agent.Explanation) error {

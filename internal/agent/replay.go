@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
@@ -61,6 +62,7 @@ type Summary struct {
 // Replay judges captured logs on their own time, as one stream in the order of
 // their times: the same lines always give the same decisions, in log time and
 // at one time by host. It reads nothing but the captures and changes nothing.
+// Where one can't be read to its end the summary is that of what was read.
 func Replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jail.Decision) error) (sum Summary, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see sources.ReadFileBlocks
 	defer func() {
@@ -88,15 +90,17 @@ func replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jai
 		}
 		return out.add(&sum, jails.ObserveAll(events))
 	})
-	if err != nil {
+	if err != nil && !slices.ContainsFunc(lanes, func(l *lane) bool { return l.err == err }) {
 		return sum, err
 	}
+	unread := err
 	for _, l := range lanes {
 		sum.add(&l.reader.tally)
 		sum.Risks |= l.reader.risks
 		first, last := l.span()
 		sum.First, sum.Last = earlier(sum.First, first), later(sum.Last, last)
 	}
+	err = nil
 	if !sum.Last.IsZero() {
 		err = out.add(&sum, jails.Advance(sum.Last))
 	}
@@ -109,7 +113,7 @@ func replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jai
 		sum.Late += c.Late
 		sum.Ignored += c.Ignored + c.Trusted
 	}
-	return sum, err
+	return sum, cmp.Or(err, unread)
 }
 
 // lane is one capture on its way into the merge.
