@@ -383,12 +383,10 @@ func (c *checker) daemon(ctx context.Context) {
 	}
 }
 
-// alarms says that the daemon runs, and whether it needs a person.
+// alarms says that the daemon runs, and what it needs a person for.
 func (c *checker) alarms(s *control.Status) {
-	runs := "runs since " + s.Now.Add(-s.Up()).Local().Format("2006-01-02 15:04:05 -07:00")
-	if len(s.Alarms) == 0 {
-		c.add(OK, "daemon", runs, "")
-		return
+	c.add(OK, "daemon", "runs since "+s.Now.Add(-s.Up()).Local().Format("2006-01-02 15:04:05 -07:00"), "")
+	for _, a := range s.Alarms {
+		c.add(Warning, "daemon", "alarm: "+a.What, a.Fix)
 	}
-	c.add(Warning, "daemon", fmt.Sprintf("%s; alarms: %d, the first: %s", runs, len(s.Alarms), s.Alarms[0].What), "`p2pban status` has them all, and what to do")
 }
