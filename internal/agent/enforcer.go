@@ -24,6 +24,14 @@ const (
 // meanwhile: with changes of thousands, a status under a flood took twice as long.
 const maxChange = 512
 
+// A door that brings all bans with every change gets none for wholeRest times as long
+// as the last one took, but at most for maxWholeRest: else each of 100,000 bans that
+// come one by one would have all of them written, and take a processor for itself.
+const (
+	wholeRest    = 10
+	maxWholeRest = 10 * time.Second
+)
+
 // wish is what a prefix should be: banned until then, or not at all.
 type wish struct {
 	ban   bool
@@ -44,6 +52,9 @@ type enforcer struct {
 	// moment, which it contains.
 	inForce func(context.Context) ([]firewall.Ban, error)
 	wake    chan struct{} // holds one; a full one means a wake-up is due anyway
+	// whole is set for a backend to which a change of one ban costs as much as all
+	// bans do. It gets all wishes in one change.
+	whole bool
 	// unproven are bans of the last change, not yet read back, and proved is when
 	// that was last done; Run's alone.
 	unproven []firewall.Ban
@@ -58,10 +69,18 @@ type enforcer struct {
 
 func newEnforcer(name string, b firewall.Backend, log *slog.Logger, inForce func(context.Context) ([]firewall.Ban, error)) *enforcer {
 	return &enforcer{
-		backend: b, name: name, log: log, now: time.Now, inForce: inForce,
+		backend: b, name: name, log: log, now: time.Now, inForce: inForce, whole: bringsAll(b),
 		wake: make(chan struct{}, 1), wishes: map[netip.Prefix]wish{}, repair: true,
 		status: control.FirewallStatus{Backend: name},
 	}
+}
+
+func bringsAll(b firewall.Backend) bool {
+	switch b.(type) {
+	case *firewall.DenyFile, *firewall.Kubo:
+		return true
+	}
+	return false
 }
 
 // Want leaves wishes. It never blocks.
@@ -127,6 +146,7 @@ func (e *enforcer) Run(ctx context.Context) error {
 	defer e.backend.Close()
 	backoff := firstBackoff
 	for {
+		began := e.now()
 		did, err := e.step(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -140,6 +160,9 @@ func (e *enforcer) Run(ctx context.Context) error {
 			backoff = min(2*backoff, maxBackoff)
 		case did:
 			backoff = firstBackoff
+			if e.whole && !pause(ctx, min(wholeRest*e.now().Sub(began), maxWholeRest)) {
+				return nil
+			}
 		default:
 			e.await(ctx)
 		}
@@ -243,13 +266,14 @@ func (e *enforcer) Guard(ctx context.Context) error {
 	}
 }
 
-// take turns wishes, maxChange of them at most, into one change.
+// take turns wishes, maxChange of them at most unless the backend wants all, into one
+// change.
 func (e *enforcer) take() firewall.Change {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var c firewall.Change
 	for p, w := range e.wishes {
-		if len(c.Set)+len(c.Lift) == maxChange {
+		if len(c.Set)+len(c.Lift) == maxChange && !e.whole {
 			return c
 		}
 		delete(e.wishes, p)

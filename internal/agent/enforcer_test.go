@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -342,6 +344,73 @@ func TestFloodInPieces(t *testing.T) {
 			t.Errorf("the largest change held %d, want %d", d.most, maxChange)
 		}
 	})
+}
+
+// slowDoor is a backend that writes all bans with every change, which takes a second.
+type slowDoor struct{ brokenDoor }
+
+func (d *slowDoor) Apply(ctx context.Context, c firewall.Change) error {
+	time.Sleep(time.Second)
+	return d.brokenDoor.Apply(ctx, c)
+}
+
+// TestDoorThatBringsAllBans has a flood and then a ban every second brought to a door
+// to which each change is all bans: the flood is one, and so is what comes while it
+// rests.
+func TestDoorThatBringsAllBans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		door := &slowDoor{}
+		e := newEnforcer("door", door, slog.New(slog.DiscardHandler), func(context.Context) ([]firewall.Ban, error) { return nil, nil })
+		e.whole = true
+		wishes := map[netip.Prefix]wish{}
+		ban := func(n int) {
+			p := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), 32)
+			wishes[p] = wish{ban: true, until: time.Now().Add(time.Hour)}
+		}
+		for n := range 3 * maxChange {
+			ban(n)
+		}
+		e.Want(wishes)
+		go e.Run(ctx)
+		for n := range 20 {
+			time.Sleep(time.Second)
+			clear(wishes)
+			ban(3*maxChange + n)
+			e.Want(wishes)
+		}
+		time.Sleep(20 * time.Second)
+		cancel()
+		synctest.Wait()
+		if len(door.bans) != 3*maxChange+20 {
+			t.Errorf("%d bans stand, want %d", len(door.bans), 3*maxChange+20)
+		}
+		// The first start, the flood, what came while that was written and rested from
+		// (11 s), and the rest.
+		if n := len(door.called); n != 4 {
+			t.Errorf("it was written %d times, want 4", n)
+		}
+	})
+}
+
+// A file is such a door, and so is a node that is asked for all its filters.
+func TestWhichDoorsBringAllBans(t *testing.T) {
+	kubo, err := firewall.NewKubo(firewall.KuboOptions{API: "/ip4/127.0.0.1/tcp/5001", File: filepath.Join(t.TempDir(), "filters")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		door firewall.Backend
+		want bool
+	}{
+		{firewall.NewDenyFile("deny.txt", nil), true},
+		{kubo, true},
+		{firewall.NewPrint(io.Discard), false},
+	} {
+		if e := newEnforcer("door", c.door, nil, nil); e.whole != c.want {
+			t.Errorf("%T brings all: %v", c.door, e.whole)
+		}
+	}
 }
 
 // disturbedDoor is a backend that has seen something.
