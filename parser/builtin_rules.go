@@ -65,7 +65,7 @@ var builtinFiles = []ruleFile{
 		Uses: []string{
 			"go-libp2p/*",
 		},
-		Notes: "Up to v0.28.2 (go-libp2p v0.43 and older) they are on by default (log.level INFO, logs/logs.go). v0.11 and later set net/identify to error themselves; older ones print it at INFO, through which a peer can write whole lines into a console log. From v0.31 on they are off unless GOLOG_LOG_LEVEL=error,canonical-log=info is set at the start. Most of the lines are about connections that the node dialled, which are never an offence.\n",
+		Notes: "Up to v0.28.2 (go-libp2p v0.43 and older) they are on by default (log.level INFO, logs/logs.go). v0.11 and later set net/identify to error themselves; older ones print it at INFO, through which a peer can write whole lines into a console log. From v0.31 on they are off unless GOLOG_LOG_LEVEL=error,canonical-log=info is set at the start. Set GOLOG_LOG_FMT=json as well: at error, too, shrex prints raw why a peer closed a WebTransport connection. Most of the lines are about connections that the node dialled, which are never an offence.\n",
 	},
 	ruleFile{
 		Name:           "rules/go-libp2p.toml",
@@ -567,7 +567,7 @@ var builtinFiles = []ruleFile{
 		Uses: []string{
 			"go-libp2p/*",
 		},
-		Notes: "v1.18 to v1.34.0 (go-libp2p v0.42 and older) log them by default: lib/lotuslog/levels.go sets everything to INFO when GOLOG_LOG_LEVEL is unset. That prints net/identify at INFO too, through which a peer can write whole lines into a console log: set GOLOG_LOG_FMT=json, or GOLOG_LOG_LEVEL=error,canonical-log=info. From v1.34.4 on they are off unless GOLOG_LOG_LEVEL says otherwise at the start.\n",
+		Notes: "v1.18 to v1.34.0 (go-libp2p v0.42 and older) log them by default: lib/lotuslog/levels.go sets everything to INFO when GOLOG_LOG_LEVEL is unset. That prints net/identify and chainxchg too, through which a peer can write whole lines into a console log: set GOLOG_LOG_FMT=json, or GOLOG_LOG_LEVEL=error,canonical-log=info. From v1.34.4 on they are off unless GOLOG_LOG_LEVEL says otherwise at the start; chainxchg still prints a peer's words.\n",
 	},
 	ruleFile{
 		Name:           "rules/nwaku.toml",

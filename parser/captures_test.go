@@ -147,7 +147,7 @@ func captures() []capture {
 	forgedWhole := []string{framed}
 	upgrade := []string{"go-libp2p/upgrade"}
 	js := []string{"js-libp2p/threshold", "js-libp2p/denied", "js-libp2p/encryption"}
-	const g, j, c = "captures/go-libp2p/", "captures/js-libp2p/", "captures/carriers/"
+	const g, j, c, k = "captures/go-libp2p/", "captures/js-libp2p/", "captures/carriers/", "captures/kubo/v0.43.1-"
 	list := []capture{
 		{g + "v0.22.0-nocolor-outbound.log", nil, nil, []Reject{Outbound}, 0},
 		{g + "v0.43.0-nocolor-outbound.log", nil, nil, []Reject{Outbound}, 0},
@@ -175,6 +175,9 @@ func captures() []capture {
 		{g + "v0.43.0-json-identify-injection-warn.log", nil, nil, []Reject{Forged}, 0},
 		{g + "v0.51.0-nocolor-identify-injection-warn.log", nil, nil, []Reject{Forged}, 0},
 		{g + "v0.51.0-json-identify-injection-warn.log", nil, nil, []Reject{Forged}, 0},
+		// Kubo at INFO prints why a peer closed its connection.
+		{k + "nocolor-info-closed.log", nil, []string{attacker4, framed}, nil, RiskAnswer},
+		{k + "json-info-closed.log", nil, []string{attacker4}, []Reject{Forged}, 0},
 		// journald's cuts: the first pieces, which the node wrote of a client on its
 		// own machine, and the continuations that begin with a forged record.
 		{c + "journald-252-48K-split-forged-v0.43.0.json", nil, nil, []Reject{Private, Forged}, 0},

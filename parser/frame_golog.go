@@ -104,8 +104,10 @@ const (
 // loggers at higher levels show that WARN is off.
 func consoleRisk(rec *Record, tab string) Risks {
 	message, _, _ := strings.Cut(rec.Message, tab)
-	high := false
+	low, high := false, false
 	switch rec.Level {
+	case "DEBUG", "INFO":
+		low = true
 	case "ERROR", "DPANIC", "PANIC", "FATAL":
 		high = true
 	}
@@ -114,6 +116,8 @@ func consoleRisk(rec *Record, tab string) Risks {
 		return RiskIdentify
 	case !high && rec.Logger == swarmLogger && !plainWords(message):
 		return RiskSwarm
+	case low && strings.HasPrefix(rec.Logger, bitswapLogger) && !plainWords(message):
+		return RiskAnswer
 	case holdsAnswer(message):
 		return RiskAnswer
 	}

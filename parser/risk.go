@@ -29,9 +29,10 @@ const (
 	// the console, and the error of a dial holds them in every version; the witness
 	// is a swarm2 line at WARN or lower that may hold one, or a line of the error.
 	RiskSwarm
-	// RiskAnswer: what a peer answers when our node opens a stream to it stands raw
-	// in the error, and Lotus' own protocol has an error in the peer's words; the
-	// witness is a console line of any logger that prints one of them.
+	// RiskAnswer: what a peer answers when our node opens a stream to it, and why he
+	// closes a connection, stand raw in the error of the stream, and Lotus' own protocol
+	// has an error in the peer's words; the witness is a console line of any logger that
+	// prints one of them.
 	RiskAnswer
 	// RiskPeersWords: py-libp2p prints topics, namespaces and reasons in a peer's
 	// words raw, some of them at INFO and WARNING, which is the level of all its
@@ -101,10 +102,13 @@ var risks = [...]risk{
 	{
 		Risk: Risk{
 			Bit: RiskAnswer, Name: "answer-console",
-			Summary: "the node prints raw, in console format, what a peer answered on a stream that the node opened: a peer can write whole lines, any address in them",
-			Setting: "GOLOG_LOG_FMT=json, or whoever prints such errors (Lotus: chainxchg) at error (GOLOG_LOG_LEVEL=error,canonical-log=info)",
+			Summary: "the node prints raw, in console format, what a peer answered on a stream that the node opened, or why he closed the connection: a peer can write whole lines, any address in them",
+			Setting: "GOLOG_LOG_FMT=json, or, where it is not celestia-node, whoever prints such errors (Kubo: bitswap; Lotus: chainxchg) at error (GOLOG_LOG_LEVEL=error,canonical-log=info)",
 		},
-		needles: []string{"unrecognized response", " lazy handshake ( ", lotusExchange},
+		needles: []string{
+			"unrecognized response", " lazy handshake ( ", lotusExchange, bitswapLogger,
+			"remote)", "websocket:", readingRequest,
+		},
 	},
 	{
 		Risk: Risk{
@@ -116,26 +120,60 @@ var risks = [...]risk{
 	},
 }
 
-// lotusExchange is the logger of Lotus' chain exchange.
-const lotusExchange = "chainxchg"
+// Loggers of applications that print the errors of streams raw.
+const (
+	// lotusExchange is that of Lotus' chain exchange.
+	lotusExchange = "chainxchg"
+	// bitswapLogger begins the names of those of boxo's bitswap, which do it at INFO
+	// (bitswap/bitswap.go, bitswap/network/bsnet).
+	bitswapLogger = "bitswap"
+)
+
+// A peer's reason for closing the connection stands bare in the error of a stream over
+// WebTransport (webtransport-go, SessionError): then only the words before it show it.
+const (
+	// readingRequest stands in those of celestia-node at ERROR (share/shwap/p2p/shrex/server.go),
+	// and of Kubo with IPNS over pubsub at INFO (go-libp2p-pubsub-router, fetch.go).
+	readingRequest = " reading request "
+	// webSocketClosed is how gorilla/websocket's CloseError begins.
+	webSocketClosed = "websocket: close "
+)
 
 // answerWitnesses stand before a peer's words: go-multistream's errors (client.go,
 // lazyClient.go; the second is that of versions up to v0.3, which go-libp2p had up to
-// v0.24 at least), and those of Lotus' chain exchange (chain/exchange/protocol.go).
+// v0.24 at least), those of Lotus' chain exchange (chain/exchange), and why a peer
+// closed a connection.
 var answerWitnesses = [...]string{
 	"unrecognized response. expected: ", "unrecognized response: ", "protocol mismatch in lazy handshake ( ",
 	"block sync peer errored: ", "block sync request invalid: ",
+	"failed to read block sync request: ", "could not send request to peer ",
+	webSocketClosed, readingRequest,
 }
 
-// holdsAnswer tells whether a console message has a peer's answer raw in it. Behind
-// a quote it may stand in what is escaped, which a peer can write as well.
+// holdsAnswer tells whether a console message has a peer's answer or his reason raw in
+// it. Behind a quote it may stand in what is escaped, which a peer can write as well.
 func holdsAnswer(message string) bool {
-	for _, witness := range answerWitnesses {
-		if i := strings.Index(message, witness); i >= 0 && strings.IndexByte(message[:i], '"') < 0 {
+	bare, _, _ := strings.Cut(message, `"`)
+	return holdsAny(bare, answerWitnesses[:]) || holdsReason(bare)
+}
+
+// closedByRemote stands in quic-go's errors (internal/qerr) between what happened and the
+// peer's reason, and in go-libp2p's own (core/network), which have a code in its place.
+const closedByRemote = " (remote)"
+
+// holdsReason tells whether message has a peer's reason for closing a QUIC connection.
+func holdsReason(message string) bool {
+	for {
+		what, rest, ok := strings.Cut(message, closedByRemote)
+		if !ok {
+			return false
+		}
+		code := strings.HasSuffix(what, "connection closed") || strings.HasSuffix(what, "stream reset")
+		if !code && (strings.HasPrefix(rest, ": ") || strings.HasPrefix(rest, " (frame type: ")) {
 			return true
 		}
+		message = rest
 	}
-	return false
 }
 
 // dialErrorLine is how go-libp2p's DialError begins each line but its first

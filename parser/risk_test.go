@@ -68,6 +68,26 @@ func TestConsoleWitness(t *testing.T) {
 		{stamp + "ERROR\tapp\tapp/app.go:1\tcould not send request to peer 12D3: protocol mismatch in lazy handshake ( x", RiskAnswer},
 		{stamp + "WARN\tchainxchg\texchange/client.go:145\tprocessing peer 12D3 response failed: status error: block sync peer errored: x", RiskAnswer},
 		{stamp + "WARN\tchainxchg\texchange/client.go:145\tprocessing peer 12D3 response failed: status error: not found", 0},
+		// Printed by applications on go-libp2p v0.52 in the words of Lotus and
+		// celestia-node of a peer that gave two lines as his reason for closing the
+		// connection: over QUIC, WebSocket and WebTransport.
+		{stamp + "WARN\tchainxchg\texchange/server.go:47\tfailed to read block sync request: x", RiskAnswer},
+		{stamp + "ERROR\tshrex\tshrex/server.go:185\tserver: reading request row_v0 from peer 12D3, %!w(*webtransport.SessionError=&{true 0 x", RiskAnswer},
+		{stamp + "INFO\tpubsub-valuestore\tnamesys/fetch.go:44\terror reading request from 12D3: x", RiskAnswer},
+		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed: connection closed (remote): code: 0x0: transport error: Application error 0x0 (remote): x", RiskAnswer},
+		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed: Application error 0x0 (remote): connection closed (remote): code: 0x0", RiskAnswer},
+		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed: PROTOCOL_VIOLATION (remote) (frame type: 0x6): x", RiskAnswer},
+		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed: stream reset: stream reset: connection closed: websocket: close 1001 (going away): x", RiskAnswer},
+		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed: connection closed (remote): code: 0x0: transport error: Application error 0x0 (remote)", 0},
+		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed: stream reset (remote): code: 0x0: transport error: stream 4 canceled by remote with error code 0", 0},
+		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed \"Application error 0x0 (remote): x\"", 0},
+		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed\t{\"error\": \"Application error 0x0 (remote): x\"}", 0},
+		// Kubo v0.43.1 at INFO; the loggers with fields are no witnesses, those that say
+		// that WARN is the lowest neither.
+		{stamp + "INFO\tbitswap\tbitswap/bitswap.go:185\tBitswap Client ReceiveError: x", RiskAnswer},
+		{stamp + "DEBUG\tbitswap/client/msgq\tmessagequeue/messagequeue.go:1\tsent 1", RiskAnswer},
+		{stamp + "INFO\tbitswap/server/decision\tdecision/engine.go:465\tReplace WantHave with WantBlock is enabled\t{\"maxSize\": 1024}", 0},
+		{stamp + "WARN\tbitswap/network/httpnet\thttpnet/httpnet.go:696\t\"x\" -> 500: \"y\"", 0},
 		{stamp + "WARN\thello\thello/hello.go:1\tfailed to say hello\t{\"error\": \"unrecognized response. expected: x (or na). got: y\"}", 0},
 		{stamp + "INFO\tapp\tapp/app.go:1\tagent \"unrecognized response. expected: x\"", 0},
 		{`time=2026-11-29T11:11:05.095Z level=WARN msg="unrecognized response. expected: x (or na). got: y" logger=app`, 0},
