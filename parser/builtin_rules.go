@@ -139,6 +139,8 @@ var builtinFiles = []ruleFile{
 					Formats: []string{
 						"slog-text",
 						"slog-json",
+						"go-log-console",
+						"go-log-json",
 					},
 					Logger:    "upgrader",
 					Message:   "accept upgrade error",

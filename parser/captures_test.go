@@ -178,6 +178,9 @@ func captures() []capture {
 		// Kubo at INFO prints why a peer closed its connection.
 		{k + "nocolor-info-closed.log", nil, []string{attacker4, framed}, nil, RiskAnswer},
 		{k + "json-info-closed.log", nil, []string{attacker4}, []Reject{Forged}, 0},
+		// It has go-libp2p's own records printed by go-log.
+		{k + "nocolor-upgrader-debug.log", upgrade, []string{attacker4}, nil, 0},
+		{k + "json-upgrader-debug.log", upgrade, []string{attacker4}, nil, 0},
 		// journald's cuts: the first pieces, which the node wrote of a client on its
 		// own machine, and the continuations that begin with a forged record.
 		{c + "journald-252-48K-split-forged-v0.43.0.json", nil, nil, []Reject{Private, Forged}, 0},
