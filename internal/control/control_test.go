@@ -162,6 +162,7 @@ func TestRefusalsComeBackWhole(t *testing.T) {
 		"unknown path":  "GET /v1/nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 		"wrong method":  "GET /v1/ban HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 		"unknown field": "POST /v1/ban HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 12\r\n\r\n{\"host\":\"x\"}",
+		"two objects":   "POST /v1/ban HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 41\r\n\r\n{\"target\":\"45.0.0.1\"}{\"target\":\"x\"}   \n",
 		"no JSON":       "POST /v1/ban HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nhey",
 	} {
 		answer := raw(t, path, req)

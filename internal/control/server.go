@@ -111,6 +111,10 @@ func reply[In, Out any](call func(context.Context, In) (Out, error)) http.Handle
 			refuse(w, &Error{Status: http.StatusBadRequest, What: "the request's body can't be read: " + err.Error()})
 			return
 		}
+		if _, err := d.Token(); !errors.Is(err, io.EOF) {
+			refuse(w, &Error{Status: http.StatusBadRequest, What: "the request's body goes on after its JSON object, so nothing was done", Hint: "send one request for each"})
+			return
+		}
 		answer(w, r, func(ctx context.Context) (Out, error) { return call(ctx, in) })
 	}
 }
