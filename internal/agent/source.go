@@ -111,13 +111,15 @@ func (s *source) Run(ctx context.Context, out chan<- sources.Batch) error {
 		if time.Since(began) > maxBackoff {
 			backoff = firstBackoff
 		}
-		if _, failed := s.now(); failed != err.Error() {
-			s.log.Error("a source can't be read, trying again", "source", s.spec.Name, "error", err)
-		}
+		_, failed := s.now()
 		s.set(nil, err)
 		if s.isStdin() { // what has ended there begins no more
+			s.log.Error("nothing more comes from standard input; bans stand meanwhile", "source", s.spec.Name, "error", err)
 			<-ctx.Done()
 			return nil
+		}
+		if failed != err.Error() {
+			s.log.Error("a source can't be read, trying again", "source", s.spec.Name, "error", err)
 		}
 		if !pause(ctx, backoff) {
 			return nil
