@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -116,6 +118,20 @@ func newFile(o FileOptions, kind string, finders []finder) (*File, error) {
 		chunk:   chunkBytes,
 		trouble: map[string]string{},
 	}, nil
+}
+
+// FindFiles gives the logs that one of the Patterns of FileOptions leads to now: not
+// what was rotated away from them. The error is why there may be more.
+func FindFiles(pattern string) ([]string, error) {
+	fi, err := newPattern(pattern)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := fi.find()
+	return slices.DeleteFunc(paths, func(path string) bool {
+		_, err := os.Stat(path)
+		return errors.Is(err, fs.ErrNotExist)
+	}), err
 }
 
 // String is "file " and the patterns.

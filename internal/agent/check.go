@@ -124,8 +124,11 @@ func (c *checker) files(ctx context.Context, about string, spec config.Source, r
 			c.add(Warning, about, "every user of this machine can write lines into "+log+", by logger(1), and have anybody banned; so can whoever gets another program to log his words there",
 				"read the node's journal unit (unit = …), or have the node or the syslog daemon write a file of its own")
 		}
-		paths, err := filepath.Glob(pattern)
-		if err != nil || len(paths) == 0 {
+		paths, err := sources.FindFiles(pattern)
+		switch {
+		case err != nil:
+			c.add(Trouble, about, err.Error(), "give the daemon the right to look there, for example by the group that owns it")
+		case len(paths) == 0:
 			c.add(Warning, about, "no file "+pattern+" yet", "it is waited for; is this where the node logs?")
 		}
 		for _, path := range paths {

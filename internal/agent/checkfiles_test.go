@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +31,31 @@ func TestCheckOfEverybodysLog(t *testing.T) {
 		})
 		if warns != tt.warns {
 			t.Errorf("%s, trusted %v: warns %v, want %v: %v", tt.file, tt.trust, warns, tt.warns, c.findings)
+		}
+	}
+}
+
+// A check looks at the logs that the daemon follows: of what was rotated away, the
+// past is over, and what is compressed is waited for in vain.
+func TestCheckOfRotatedLogs(t *testing.T) {
+	dir := t.TempDir()
+	const (
+		forgeable = "2026-11-20T11:17:19.904Z\tWARN\tnet/identify\tidentify/id.go:1\tfailed\n"
+		event     = "2026-11-20T11:17:20.000Z\tINFO\tcanonical-log\tswarm/swarm_listen.go:128\tCANONICAL_PEER_STATUS: peer= addr=/ip4/198.51.100.7/tcp/1 sample_rate=100 connection_status=\"established\" dir=\"inbound\"\n"
+	)
+	for name, text := range map[string]string{"n.log": event, "n.log.1": forgeable, "n.log.2.gz": "\x1f\x8b"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for pattern, want := range map[string]Finding{
+		"n*":   {Level: OK, What: "1 of 1 lines are events"},
+		"*.gz": {Level: Warning, What: "no file " + filepath.Join(dir, "*.gz") + " yet"},
+	} {
+		c := &checker{cfg: config.Default()}
+		c.source(t.Context(), config.Source{Name: "node", Files: []string{filepath.Join(dir, pattern)}})
+		if len(c.findings) != 1 || c.findings[0].Level != want.Level || c.findings[0].What != want.What {
+			t.Errorf("%s: %+v, want %+v", pattern, c.findings, want)
 		}
 	}
 }

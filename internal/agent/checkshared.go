@@ -1,6 +1,10 @@
 package agent
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"github.com/p2pban/p2pban/sources"
+)
 
 // shared warns of the files that a source reads which one before it reads as well.
 func (c *checker) shared() {
@@ -23,7 +27,7 @@ func (c *checker) shared() {
 // realPaths are the files that patterns lead to now.
 func realPaths(patterns []string) (paths []string) {
 	for _, pattern := range patterns {
-		found, _ := filepath.Glob(pattern) // a bad pattern is told of by files
+		found, _ := sources.FindFiles(pattern) // what can't be seen is told of by files
 		for _, path := range found {
 			if real, err := filepath.EvalSymlinks(path); err == nil {
 				paths = append(paths, real)
