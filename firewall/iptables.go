@@ -110,11 +110,11 @@ func (t *IPTables) fillScript(entries []ipsetEntry, stand []string) string {
 }
 
 func (t *IPTables) putRules(ctx context.Context, x xtables) error {
-	stand, err := x.standing(ctx)
+	stand, bypass, err := x.saved(ctx)
 	if err != nil {
 		return err
 	}
-	if want := x.rules(t.options); !sameRules(stand, want) {
+	if want := x.rules(t.options); bypass != "" || !sameRules(stand, want) {
 		return x.replace(ctx, stand, want)
 	}
 	return nil

@@ -156,6 +156,8 @@ func TestIPTablesWatch(t *testing.T) {
 		for _, spoil := range [][]string{
 			{"iptables", "-w", "-t", "raw", "-F"},
 			{"ip6tables", "-w", "-t", "raw", "-F", "PREROUTING"},
+			{"iptables", "-w", "-t", "raw", "-I", "PREROUTING", "-i", "eth9", "-j", "ACCEPT"},
+			{"ip6tables", "-w", "-t", "raw", "-I", "OUTPUT", "-j", "RETURN"},
 			{"nft", "flush ruleset"},
 			{"ipset", "flush"}, // of which nothing is announced
 			{"ipset", "flush", ipset6},

@@ -26,9 +26,12 @@ func (t *IPTables) verifyRules(ctx context.Context) error {
 		return errNotStarted
 	}
 	for _, x := range t.families {
-		stand, err := x.standing(ctx)
+		stand, bypass, err := x.saved(ctx)
 		if err != nil {
 			return err
+		}
+		if bypass != "" {
+			return fmt.Errorf("%w: in table raw of %s a rule before ours lets packets pass: %s", ErrGone, x.program, bypass)
 		}
 		if !sameRules(stand, x.rules(t.options)) {
 			return fmt.Errorf("%w: %s has not the rules we made in table raw: %d stand", ErrGone, x.program, len(stand))

@@ -92,18 +92,33 @@ func portMatches(o Options) []portMatch {
 
 // standing lists our rules as they stand.
 func (x xtables) standing(ctx context.Context) ([]string, error) {
-	saved, err := execute(ctx, "", x.program+"-save", "-t", "raw")
+	ours, _, err := x.saved(ctx)
+	return ours, err
+}
+
+// saved lists our rules as they stand, and gives the first rule of others that lets
+// packets pass before they come to ours, "" if there is none. What another's chain
+// does, into which a rule jumps, is not looked into: Calico's is always put first.
+func (x xtables) saved(ctx context.Context) (ours []string, bypass string, err error) {
+	text, err := execute(ctx, "", x.program+"-save", "-t", "raw")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var rules []string
-	for line := range strings.Lines(saved) {
+	passing := map[string]string{} // the first such rule of a chain
+	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "-A ") && isOurs(commentOf(line)) {
-			rules = append(rules, line)
+		if !strings.HasPrefix(line, "-A ") {
+			continue
+		}
+		chain := strings.Fields(line)[1]
+		switch {
+		case isOurs(commentOf(line)):
+			ours, bypass = append(ours, line), cmp.Or(bypass, passing[chain])
+		case strings.HasSuffix(line, " -j ACCEPT"), strings.HasSuffix(line, " -j RETURN"):
+			passing[chain] = cmp.Or(passing[chain], line)
 		}
 	}
-	return rules, nil
+	return ours, bypass, nil
 }
 
 // replace takes out the rules in old and puts those in fresh at the head of
