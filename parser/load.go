@@ -172,7 +172,9 @@ func (ld *loader) ruleset(raw *ruleFile) *Ruleset {
 		rs.rules = append(rs.rules, r)
 	}
 	if len(raw.Uses) > 0 {
-		rs.borrowers = append(rs.borrowers, Borrower{Implementation: raw.Implementation, Uses: raw.Uses, Notes: raw.Notes})
+		rs.borrowers = append(rs.borrowers, Borrower{
+			Implementation: raw.Implementation, Uses: raw.Uses, Notes: raw.Notes, file: ld.file, line: ld.lineOf("", 0, "uses"),
+		})
 	}
 	for i := range raw.NoRule {
 		rs.noRules = append(rs.noRules, ld.noRule(raw.Implementation, i, &raw.NoRule[i]))

@@ -71,7 +71,7 @@ func TestExpand(t *testing.T) {
 		"go-libp2p/conection": `did you mean "go-libp2p/connection"?`,
 		"go-libp2p/nothing":   "go-libp2p has go-libp2p/connection, ",
 		"golibp2p/*":          `did you mean "go-libp2p/*"?`,
-		"zzz":                 "there are avail/*, ",
+		"zzz":                 "there are avail/*, celestia/*, ",
 	} {
 		if _, err := rs.Expand([]string{in}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Expand(%q): %v, want an error with %q", in, err, want)
@@ -82,6 +82,34 @@ func TestExpand(t *testing.T) {
 	}
 	if _, err := New(rs, Options{Format: "slog"}); err == nil || !strings.Contains(err.Error(), "slog-text") {
 		t.Errorf("New with an unknown format: %v", err)
+	}
+}
+
+// What an implementation uses are rules, not what another one uses: a circle of
+// such took the stack of whoever named it.
+func TestExpandBorrowed(t *testing.T) {
+	for uses, want := range map[string]string{
+		`"go-libp2p/handshake", "js-libp2p/denied"`: "",
+		`"mine/*"`:       `mine.toml:2: uses: no implementation has rules of its own called "mine/*"`,
+		`"kubo/*"`:       `called "kubo/*"`,
+		`"go-libp2p/*x"`: `called "go-libp2p/*x" (did you mean "go-libp2p/*"?)`,
+	} {
+		own, err := LoadRules("mine.toml", strings.NewReader("implementation = \"mine\"\nuses = ["+uses+"]\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs := Builtin()
+		if err := rs.Add(own); err != nil {
+			t.Fatal(err)
+		}
+		names, err := rs.Expand([]string{"mine/*"})
+		if want == "" {
+			if err != nil || !slices.Equal(names, []string{"go-libp2p/handshake", "js-libp2p/denied"}) {
+				t.Errorf("uses = [%s]: %v, %v", uses, names, err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("uses = [%s]: %v, %v; want an error with %q", uses, names, err, want)
+		}
 	}
 }
 

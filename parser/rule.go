@@ -60,10 +60,13 @@ type Unruled struct {
 // other's rules read its log: "kubo/*" means "go-libp2p/*".
 type Borrower struct {
 	Implementation string
-	// Uses are patterns as in Expand.
+	// Uses are patterns as in Expand that name rules: borrowing goes one step.
 	Uses []string
 	// Notes says what differs: default levels, settings, versions.
 	Notes string
+
+	file string
+	line int
 }
 
 // Ruleset is a collection of rules by full name, in the order of their files.
@@ -114,9 +117,9 @@ func (rs *Ruleset) Add(more *Ruleset) error {
 func (rs *Ruleset) Expand(patterns []string) ([]string, error) {
 	var names []string
 	for _, p := range patterns {
-		found, known := rs.expand(p)
-		if !known {
-			return nil, rs.unknown(p)
+		found, err := rs.expand(p)
+		if err != nil {
+			return nil, err
 		}
 		for _, name := range found {
 			if !slices.Contains(names, name) {
@@ -127,9 +130,31 @@ func (rs *Ruleset) Expand(patterns []string) ([]string, error) {
 	return names, nil
 }
 
-// expand gives the full names for one pattern; known is false when nothing is
-// called so.
-func (rs *Ruleset) expand(p string) (names []string, known bool) {
+// expand gives the full names for one pattern.
+func (rs *Ruleset) expand(p string) ([]string, error) {
+	names, known := rs.named(p)
+	for _, b := range rs.borrowers {
+		if p != b.Implementation+"/*" {
+			continue
+		}
+		known = true
+		for _, used := range b.Uses {
+			more, ok := rs.named(used)
+			if !ok {
+				return nil, fmt.Errorf("%s:%d: uses: no implementation has rules of its own called %q%s", b.file, b.line, used, didYouMean(rs.nearest(used)))
+			}
+			names = append(names, more...)
+		}
+	}
+	if !known {
+		return nil, rs.unknown(p)
+	}
+	return names, nil
+}
+
+// named gives the full names for a pattern that names rules and no borrower; known
+// is false when no rule is called so.
+func (rs *Ruleset) named(p string) (names []string, known bool) {
 	impl, star := strings.CutSuffix(p, "*")
 	for _, r := range rs.rules {
 		switch {
@@ -142,39 +167,38 @@ func (rs *Ruleset) expand(p string) (names []string, known bool) {
 			}
 		}
 	}
-	for _, b := range rs.borrowers {
-		if star && b.Implementation+"/" == impl {
-			known = true
-			for _, used := range b.Uses {
-				more, _ := rs.expand(used)
-				names = append(names, more...)
-			}
-		}
-	}
 	return names, known
 }
 
 // unknown is the error for a pattern that names no rule.
 func (rs *Ruleset) unknown(p string) error {
-	best, bestDistance := "", len(p)/2+1
+	best := didYouMean(rs.nearest(p))
+	if impl, _, ok := strings.Cut(p, "/"); ok && len(rs.namesOf(impl)) > 0 {
+		return fmt.Errorf("no rule %q%s; %s has %s", p, best, impl, strings.Join(rs.namesOf(impl), ", "))
+	}
 	var impls []string
 	for _, r := range rs.rules {
-		if !slices.Contains(impls, r.Implementation+"/*") {
-			impls = append(impls, r.Implementation+"/*")
-		}
+		impls = append(impls, r.Implementation+"/*")
+	}
+	for _, b := range rs.borrowers {
+		impls = append(impls, b.Implementation+"/*")
+	}
+	slices.Sort(impls)
+	return fmt.Errorf("no rule %q%s; there are %s", p, best, strings.Join(slices.Compact(impls), ", "))
+}
+
+// nearest gives the pattern of a rule or of an implementation's rules that p was
+// probably meant for, or "".
+func (rs *Ruleset) nearest(p string) string {
+	best, bestDistance := "", len(p)/2+1
+	for _, r := range rs.rules {
 		for _, candidate := range [...]string{r.Name, r.Implementation + "/*"} {
 			if d := levenshtein.ComputeDistance(p, candidate); d < bestDistance {
 				best, bestDistance = candidate, d
 			}
 		}
 	}
-	for _, b := range rs.borrowers {
-		impls = append(impls, b.Implementation+"/*")
-	}
-	if impl, _, ok := strings.Cut(p, "/"); ok && len(rs.namesOf(impl)) > 0 {
-		return fmt.Errorf("no rule %q%s; %s has %s", p, didYouMean(best), impl, strings.Join(rs.namesOf(impl), ", "))
-	}
-	return fmt.Errorf("no rule %q%s; there are %s", p, didYouMean(best), strings.Join(impls, ", "))
+	return best
 }
 
 func didYouMean(best string) string {

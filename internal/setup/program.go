@@ -43,13 +43,7 @@ func programOf(names ...string) string {
 
 // rulesOf gives the rules, on by default, that read the log of a node.
 func rulesOf(rs *parser.Ruleset, implementation string) []*parser.Rule {
-	patterns := []string{implementation + "/*"}
-	for _, b := range rs.Borrowers() {
-		if b.Implementation == implementation {
-			patterns = b.Uses
-		}
-	}
-	names, err := rs.Expand(patterns)
+	names, err := rs.Expand([]string{implementation + "/*"})
 	if err != nil { // it has none
 		return nil
 	}
