@@ -84,7 +84,7 @@ func TestJournalRateLimitDropIn(t *testing.T) {
 		t.Fatal("no section [Journal]")
 	}
 	const flood = 80_000 // more than the default of 10,000 and what space makes of it
-	kept := func(settings ...string) int {
+	kept := func(quiet time.Duration, settings ...string) int {
 		j := journaltest.Start(t, settings...)
 		node := j.Stream("node.service", "node")
 		f := followJournal(t, JournalOptions{Units: []string{"node"}, Directory: j.Directory()}, openJournal)
@@ -97,7 +97,7 @@ func TestJournalRateLimitDropIn(t *testing.T) {
 			case b := <-f.out:
 				n += len(b.Lines)
 				last = b.Lines[len(b.Lines)-1].Text
-			case <-time.After(2 * time.Second): // the rest was thrown away
+			case <-time.After(quiet): // the rest was thrown away
 				return n
 			}
 			if strings.HasSuffix(last, fmt.Sprint(flood-1)) {
@@ -105,10 +105,10 @@ func TestJournalRateLimitDropIn(t *testing.T) {
 			}
 		}
 	}
-	if n := kept(strings.Split(shipped, "\n")...); n != flood {
+	if n := kept(patience, strings.Split(shipped, "\n")...); n != flood {
 		t.Errorf("with the drop-in journald kept %d of %d lines", n, flood)
 	}
-	if n := kept("RateLimitIntervalSec=30s", "RateLimitBurst=10000"); n == flood {
+	if n := kept(2*time.Second, "RateLimitIntervalSec=30s", "RateLimitBurst=10000"); n == flood {
 		t.Error("the default limit keeps everything: this test shows nothing")
 	}
 }
@@ -126,7 +126,7 @@ func TestCheckUnit(t *testing.T) {
 			err := checkUnit(t.Context(), "ipfsd.service", dir, open)
 			var unknown *UnknownUnitError
 			if !errors.As(err, &unknown) || !slices.Equal(unknown.Similar, []string{"ipfs.service"}) {
-				t.Errorf("got %v", err)
+				t.Fatalf("got %v", err)
 			}
 			if strings.Contains(err.Error(), "userunit") {
 				t.Errorf("no user has a unit of that name: %v", err)
@@ -175,8 +175,5 @@ func TestJournalRefuses(t *testing.T) {
 	t.Setenv("PATH", dir)
 	if _, err := openJournalctl("", nil); !errors.Is(err, ErrNoJournal) {
 		t.Errorf("no journalctl: %v", err)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -141,7 +141,7 @@ func TestPipeIsNotWaitedFor(t *testing.T) {
 		if line != "short" {
 			t.Errorf("got %q", line)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the line waits for the next one")
 	}
 }

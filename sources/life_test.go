@@ -132,7 +132,7 @@ func (l *life) complete() {
 		case b := <-l.f.out:
 			l.f.lines, l.f.cursor = taken(b), b.Cursor
 			l.count()
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			l.t.Fatalf("%d of %d lines are missing after %q; %+v", l.missing(), l.n, l.told, l.f.src.Stats())
 		}
 	}

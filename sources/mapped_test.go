@@ -30,17 +30,7 @@ func longLog(t *testing.T) (path string, lines []string) {
 // What is appended to a file while it is read is read too, as with ReadFile.
 func TestBlocksOfAFileThatGrows(t *testing.T) {
 	path, lines := longLog(t)
-	add := func(text string) {
-		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-		if err == nil {
-			_, err = f.WriteString(text)
-			f.Close()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	add("a line that has be")
+	appendTo(t, path, "a line that has be")
 	lines = append(lines, "a line that has begun", "and one more", "without its end")
 	n, blocks := 0, 0
 	check := func(line string) {
@@ -54,7 +44,7 @@ func TestBlocksOfAFileThatGrows(t *testing.T) {
 			t.Fatal(err)
 		}
 		if blocks++; blocks == 2 {
-			add("gun\nand one more\nwithout its end")
+			appendTo(t, path, "gun\nand one more\nwithout its end")
 		}
 		for _, line := range b.all() {
 			check(line.Text)

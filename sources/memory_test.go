@@ -120,14 +120,14 @@ func TestHugeLine(t *testing.T) {
 	lines = nil
 	out := make(chan Batch)
 	src := NewReader("standard input", io.MultiReader(endlessX(hugeLine), strings.NewReader("\nnext")))
+	var err error
 	cost = peak(func() {
-		done := make(chan error)
-		go func() { done <- src.Run(context.Background(), out); close(out) }()
-		go func() { must(t, <-done) }()
+		go func() { err = src.Run(context.Background(), out); close(out) }()
 		for b := range out {
 			lines = append(lines, b.Lines...)
 		}
 	})
+	must(t, err)
 	checkHuge(t, lines)
 	t.Logf("standard input costs %d KiB", cost>>10)
 	if cost > hugeLineCost {
