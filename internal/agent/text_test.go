@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/p2pban/p2pban/parser"
 	"github.com/p2pban/p2pban/sources"
 )
 
@@ -22,7 +23,7 @@ import (
 // texts and to the other line by line: whatever is known afterwards of the source
 // and its hosts is the same, and nothing of it is in the memory of a text.
 func TestTextIsReadAsLines(t *testing.T) {
-	ordinary := nodeLines(t)
+	all := nodeLines(t)
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 8))
 		byText, now := judging(t)
@@ -32,7 +33,7 @@ func TestTextIsReadAsLines(t *testing.T) {
 			e.sources[0].flow = newFlow(*now)
 		}
 		for _, stream := range []string{"node.log", "other.log", "node.log"} {
-			log := randomLog(r, ordinary, *now)
+			log := randomLog(r, all, *now)
 			for b, err := range sources.ReadBlocks(&shortReads{r, strings.NewReader(log)}) {
 				if err != nil {
 					t.Fatal(err)
@@ -122,9 +123,14 @@ func sameJudgement(t *testing.T, seed uint64, byText, byLine *engine) {
 	}
 }
 
-// nodeLines are lines of real nodes, of every layout.
-func nodeLines(t *testing.T) (lines []string) {
+// nodesLines are lines of real nodes, of every layout, and apart from them those that
+// show a hole, after which no line of a stream counts.
+type nodesLines struct{ ordinary, witnesses []string }
+
+func nodeLines(t *testing.T) (lines nodesLines) {
 	t.Helper()
+	p := newStream(t).parser
+	var res parser.Result
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(captures), "*", "*.log"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d captures, %v", len(files), err)
@@ -136,14 +142,18 @@ func nodeLines(t *testing.T) (lines []string) {
 		}
 		all := strings.Split(string(text), "\n")
 		for i := 0; i < len(all); i += 1 + len(all)/50 {
-			lines = append(lines, all[i])
+			if p.Explain(parser.Line{Text: all[i]}, &res); res.Risk != 0 {
+				lines.witnesses = append(lines.witnesses, all[i])
+			} else {
+				lines.ordinary = append(lines.ordinary, all[i])
+			}
 		}
 	}
 	return lines
 }
 
 // randomLog is what a log may hold at worst, the last line without its end.
-func randomLog(r *rand.Rand, ordinary []string, now time.Time) string {
+func randomLog(r *rand.Rand, lines nodesLines, now time.Time) string {
 	var b strings.Builder
 	risky := r.IntN(4) == 0 // a hole ends all judging
 	for b.Len() < 1<<20 {
@@ -152,7 +162,7 @@ func randomLog(r *rand.Rand, ordinary []string, now time.Time) string {
 			b.WriteString(line + ending(r))
 		}
 		for range 1 + r.IntN(12)*r.IntN(2) {
-			b.WriteString(randomLine(r, ordinary, now, risky) + ending(r))
+			b.WriteString(randomLine(r, lines, now, risky) + ending(r))
 		}
 	}
 	return b.String() + "the end"
@@ -165,20 +175,17 @@ func ending(r *rand.Rand) string {
 	return "\n"
 }
 
-func randomLine(r *rand.Rand, ordinary []string, now time.Time, risky bool) string {
+func randomLine(r *rand.Rand, lines nodesLines, now time.Time, risky bool) string {
 	record := fmt.Sprintf("time=%s level=INFO source=swarm/swarm_listen.go:168 msg=CANONICAL_PEER_STATUS peer=12D3KooWSkDLa9E892cyU4PoKkQ3pi8QGVXRTsY7daYYUDmLKGY4 addr=/ip4/50.1.%d.%d/tcp/%d sample_rate=100 connection_status=established dir=inbound",
 		now.Add(time.Duration(r.IntN(90)-30)*time.Second).UTC().Format("2006-01-02T15:04:05.000Z"), r.IntN(3), r.IntN(30), 1024+r.IntN(9000))
 	stream := []string{"stdout", "stderr"}[r.IntN(2)]
 	switch n := r.IntN(1000); {
 	case n < 500:
 		return record
+	case n == 500 && risky:
+		return lines.witnesses[r.IntN(len(lines.witnesses))]
 	case n < 700:
-		for {
-			line := ordinary[r.IntN(len(ordinary))]
-			if risky || !strings.Contains(line, "identify") && !strings.Contains(line, ":mss:handle") {
-				return line
-			}
-		}
+		return lines.ordinary[r.IntN(len(lines.ordinary))]
 	case n < 740:
 		return dockerLine(record+"\n", stream)
 	case n < 780:
