@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -173,15 +172,9 @@ func TestSuppressedMessages(t *testing.T) {
 
 // TestNotifiesSystemd has the running daemon tell a socket what systemd is told.
 func TestNotifiesSystemd(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notify")
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := notifySocket(t)
 	l := newLab(t, liveConfig)
 	l.accuse("node.log", honest, 1) // there, so that there is no alarm
-	t.Setenv("NOTIFY_SOCKET", path)
 	t.Setenv("WATCHDOG_USEC", "600000")
 	l.start()
 	seen := map[string]int{}
@@ -200,13 +193,7 @@ func TestNotifiesSystemd(t *testing.T) {
 
 // TestNotifier feeds the watchdog often enough, and tells only news.
 func TestNotifier(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notify")
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	t.Setenv("NOTIFY_SOCKET", path)
+	c := notifySocket(t)
 	n := notifier{watchdog: 30 * time.Second}
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	text := "well"
@@ -216,17 +203,9 @@ func TestNotifier(t *testing.T) {
 		}
 		n.tick(now.Add(time.Duration(i)*tick), func() string { return text })
 	}
-	if err := c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
-		t.Fatal(err)
-	}
 	var got []string
-	buf := make([]byte, 4096)
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			break
-		}
-		got = append(got, string(buf[:n]))
+	for text := told(t, c); text != ""; text = told(t, c) {
+		got = append(got, text)
 	}
 	const fed = "WATCHDOG=1"
 	if want := []string{fed, "STATUS=well", fed, fed, fed, "STATUS=ALARM", fed, fed}; strings.Join(got, " ") != strings.Join(want, " ") {
