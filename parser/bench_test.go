@@ -19,10 +19,7 @@ var benchLines = []struct{ name, text string }{
 }
 
 func BenchmarkParse(b *testing.B) {
-	p, err := New(Builtin(), Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	p := newParser(b, Options{})
 	for _, line := range benchLines {
 		b.Run(line.name, func(b *testing.B) {
 			var res Result
@@ -85,10 +82,7 @@ func BenchmarkOther(b *testing.B) {
 }
 
 func BenchmarkPrefilterHostile(b *testing.B) {
-	p, err := New(Builtin(), Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	p := newParser(b, Options{})
 	text := strings.Repeat("CANONICALCANONICAL", 400)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {

@@ -5,10 +5,7 @@ import "testing"
 // TestCanonicalAddrIsMultiaddr refuses an address in another form: every
 // release prints a multiaddr there.
 func TestCanonicalAddrIsMultiaddr(t *testing.T) {
-	p, err := New(Builtin(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := newParser(t, Options{})
 	for addr, want := range map[string]Reject{
 		"/ip4/198.51.100.7/tcp/1": Accepted,
 		"198.51.100.7":            Malformed,

@@ -341,7 +341,7 @@ func TestJournaldCuts(t *testing.T) {
 }
 
 // The nodes that are not Go: who may be accused in a file of
-// testdata/nodes/captures is in the third column of its index.
+// testdata/nodes/captures its index says.
 func TestNodeCaptures(t *testing.T) {
 	p := everyRule(t)
 	rows := readLines(t, "nodes/captures/INDEX.tsv")

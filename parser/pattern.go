@@ -146,7 +146,7 @@ func (t *template) match(s string, res *Result) bool {
 			return s == ""
 		}
 		n := len(s)
-		if i+1 < len(t.pieces) && t.pieces[i+1].literal != "" {
+		if i+1 < len(t.pieces) {
 			if n = strings.Index(s, t.pieces[i+1].literal); n < 0 {
 				return false
 			}

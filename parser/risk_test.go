@@ -11,10 +11,7 @@ import (
 // of js-libp2p and rust-libp2p came out of it and named a host that had sent
 // nothing.
 func TestHolesLeaveNoFormat(t *testing.T) {
-	p, err := New(Builtin(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := newParser(t, Options{})
 	for _, line := range []string{
 		`time=2026-11-20T17:57:44.000Z level=INFO source=x.go:168 msg=CANONICAL_PEER_STATUS peer=12D3KooW9yPfBhW9xnueBovYM1PmjqLWxSwc5iq5nYokKxdc5bfH addr=/ip4/198.51.100.99/tcp/4001 sample_rate=100 connection_status=established dir=inbound`,
 		`2026-11-20T17:57:44.000Z	INFO	canonical-log	x.go:168	CANONICAL_PEER_STATUS: peer=12D3KooW9yPfBhW9xnueBovYM1PmjqLWxSwc5iq5nYokKxdc5bfH addr=/ip4/198.51.100.99/tcp/4001 sample_rate=100 connection_status="established" dir="inbound"`,
@@ -37,10 +34,7 @@ func TestHolesLeaveNoFormat(t *testing.T) {
 // What a peer writes behind his own text does not close a hole, and what go-libp2p
 // prints as JSON opens none.
 func TestConsoleWitness(t *testing.T) {
-	p, err := New(Builtin(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := newParser(t, Options{})
 	const stamp = "2026-11-20T11:26:48.285Z\t"
 	for _, tt := range []struct {
 		line string
@@ -252,10 +246,7 @@ func TestWitnessInColour(t *testing.T) {
 
 // js-libp2p nests its loggers' names, without an end that we know of.
 func TestMultistreamOfLongName(t *testing.T) {
-	p, err := New(Builtin(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := newParser(t, Options{})
 	var r Result
 	line := "2026-11-20T11:06:53.250Z libp2p:tcp" + strings.Repeat(":stream:inbound:5", MaxLogger/10) + ":mss:handle responded with \"na\" for \"x"
 	if p.Parse(Line{Text: line}, &r); r.Risk != RiskMultistream {
