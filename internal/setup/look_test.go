@@ -138,7 +138,6 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// A stream on which strangers can write lines is found out, and said so.
 // The packaged service is not root: a log that it may not read is told.
 func TestClosedLog(t *testing.T) {
 	dir := tree(t, map[string]string{"open/node.log": canonical + "\n", "closed/node.log": canonical + "\n"})
@@ -153,6 +152,7 @@ func TestClosedLog(t *testing.T) {
 	}
 }
 
+// A stream on which strangers can write lines is found out, and said so.
 func TestRisk(t *testing.T) {
 	capture, err := filepath.Abs("../../testdata/captures/go-libp2p/v0.43.0-nocolor-identify-injection-warn.log")
 	must(t, err)
