@@ -11,16 +11,12 @@ import (
 // length of what stands before, wants them to. The zero Pieces is for a log
 // that is read from its beginning. It is not safe for concurrent use.
 type Pieces struct {
-	// open are the streams whose next line is the rest of an unfinished one,
-	// the oldest first.
-	open []lineStream
+	// open are the unfinished lines, the oldest first.
+	open []unfinished
 	// lost is set when any stream may have an unfinished line; since are those
 	// that have had a line after that.
 	lost  bool
 	since []lineStream
-	// size is the length of the latest line that its carrier cut without a mark. Of
-	// its rest only the last piece is shorter.
-	size int
 	// look reads the carriers of lines that Parse passed over.
 	look *Result
 }
@@ -36,6 +32,15 @@ type lineStream struct {
 	process string
 	// marks is set when the carrier marks the pieces of a line.
 	marks bool
+}
+
+// unfinished is a line whose rest is the next line of its stream, or the next of any
+// if the stream is the zero one.
+type unfinished struct {
+	lineStream
+	// size is the line's length where its carrier cut it without a mark, else 0. Of
+	// its rest only the last piece is shorter.
+	size int
 }
 
 // whole is the stream of all processes that write to it.
@@ -68,23 +73,27 @@ func (p *Pieces) Settle(l *Line, res *Result) {
 	case !res.Continues:
 	case res.blind:
 		p.Lost()
-	case nameless:
-		p.expect(lineStream{})
 	default:
-		p.expect(res.stream.whole())
-		switch {
-		case res.interrupted:
-			p.expect(res.stream)
-		case res.unmarked:
-			p.size = len(l.Text)
-			p.expect(lineStream{})
+		size := 0
+		if res.unmarked {
+			size = len(l.Text)
+		}
+		p.expect(res.stream.whole(), size)
+		if res.interrupted {
+			p.expect(res.stream, size)
+		}
+		if nameless || res.unmarked {
+			p.expect(lineStream{}, size)
 		}
 	}
 }
 
 // mayContinue is false for a line that can't be the rest of an unfinished one.
 func (p *Pieces) mayContinue(line string) bool {
-	return len(p.open) > 0 || p.lost && mayMark(line)
+	if slices.ContainsFunc(p.open, func(o unfinished) bool { return !o.marks }) {
+		return true
+	}
+	return (len(p.open) > 0 || p.lost) && mayMark(line)
 }
 
 // mayMark is false for a line whose carrier, if it has one, does not mark pieces:
@@ -96,7 +105,9 @@ func mayMark(line string) bool {
 }
 
 // Open tells whether a line without a carrier's word on it may be the rest of one.
-func (p *Pieces) Open() bool { return len(p.open) > 0 }
+func (p *Pieces) Open() bool {
+	return slices.ContainsFunc(p.open, func(o unfinished) bool { return o.lineStream == lineStream{} })
+}
 
 // Skip is Settle for lines, each with its newline, of which Parse would look
 // into none. It says how many of them are the rests of unfinished ones, and Cut.
@@ -128,51 +139,61 @@ func (p *Pieces) stream(l *Line, res *Result) lineStream {
 	return p.look.stream
 }
 
-// rest is continues, and knows pieces without a mark by their length: the head before
-// each of them, with the time, hardly changes that. A shorter line than minPiece was
-// cut by nothing that is known, and lines of its length are many.
+// rest tells whether a line of stream at is the rest of an unfinished one, which it
+// then ends, and whether of one in no stream that has a name: there the name of the
+// rest is the stranger's.
 func (p *Pieces) rest(text string, at lineStream) (rest, nameless bool) {
+	whole, goesOn := at.whole(), 0
+	p.open = slices.DeleteFunc(p.open, func(o unfinished) bool {
+		zero := o.lineStream == lineStream{}
+		if !zero && o.lineStream != at && o.lineStream != whole {
+			return false
+		}
+		rest, nameless = true, nameless || zero
+		if o.asLong(text) {
+			goesOn = max(goesOn, o.size)
+		}
+		return true
+	})
+	if p.lost && at.marks && !slices.Contains(p.since, whole) {
+		p.since = remember(p.since, whole.clone())
+		rest = true
+	}
+	if goesOn > 0 {
+		p.expect(whole, goesOn)
+		p.expect(lineStream{}, goesOn)
+	}
+	return rest, nameless
+}
+
+// asLong tells by its length whether a piece is not the last one of a line that is cut
+// without marks: the head before each of them, with the time, hardly changes that. A
+// shorter line than minPiece was cut by nothing that is known, and lines of its length
+// are many.
+func (u *unfinished) asLong(piece string) bool {
 	const (
 		heads    = 8
 		minPiece = 900 // RFC 3164 §4.1 allows 1024 bytes
 	)
-	rest, nameless = p.continues(at)
-	switch {
-	case !rest:
-	case p.size >= minPiece && len(text) >= p.size-heads:
-		p.expect(at.whole())
-		p.expect(lineStream{})
-	default:
-		p.size = 0
-	}
-	return rest, nameless
+	return u.size >= minPiece && len(piece) >= u.size-heads
 }
 
-// continues tells whether a line of stream at is the rest of one, which it then
-// is no more, and whether of one in no stream that has a name: there the name of
-// the rest is the stranger's.
-func (p *Pieces) continues(at lineStream) (rest, nameless bool) {
-	whole := at.whole()
-	p.open = slices.DeleteFunc(p.open, func(o lineStream) bool {
-		zero := o == (lineStream{})
-		hit := zero || o == at || o == whole
-		rest, nameless = rest || hit, nameless || zero
-		return hit
-	})
-	if p.lost && at.marks && !slices.Contains(p.since, whole) {
-		p.since = remember(p.since, whole)
-		rest = true
+// expect notes an unfinished line. It copies what shares the line's memory.
+func (p *Pieces) expect(s lineStream, size int) {
+	if u := (unfinished{s, size}); !slices.Contains(p.open, u) {
+		p.open = remember(p.open, unfinished{s.clone(), size})
 	}
-	return rest, nameless
 }
 
-func (p *Pieces) expect(s lineStream) { p.open = remember(p.open, s) }
+func (s lineStream) clone() lineStream {
+	s.name, s.process = strings.Clone(s.name), strings.Clone(s.process)
+	return s
+}
 
-// remember appends a copy of s, which shares a line's memory.
-func remember(list []lineStream, s lineStream) []lineStream {
+// remember appends to a list that is bounded.
+func remember[T any](list []T, x T) []T {
 	if len(list) == maxOpenStreams {
 		list = slices.Delete(list, 0, 1)
 	}
-	s.name, s.process = strings.Clone(s.name), strings.Clone(s.process)
-	return append(list, s)
+	return append(list, x)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,8 @@ const (
 	pieceHead   = "2026-11-20T11:20:20.722Z\tINFO\tcanonical-log\ttls/transport.go:60\tCANONICAL_PEER_STATUS: peer= addr=/ip4/203.0.113.66/tcp/44788 sample_rate=100 handshake_failure=\"tls\" err=\"x"
 	pieceForged = "2026-11-20T11:20:20.722Z\tINFO\tcanonical-log\tswarm/swarm_listen.go:128\tCANONICAL_PEER_STATUS: peer=12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5 addr=/ip4/192.0.2.8/tcp/1 sample_rate=10000 connection_status=\"established\" dir=\"inbound\""
 	pieceHonest = "2026-11-20T11:20:21.722Z\tINFO\tcanonical-log\tswarm/swarm_listen.go:128\tCANONICAL_PEER_STATUS: peer=12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5 addr=/ip4/203.0.113.7/tcp/1 sample_rate=100 connection_status=\"established\" dir=\"inbound\""
+	// piecePadded is whole with anything behind it.
+	piecePadded = `time=2026-11-20T11:17:22.191Z level=INFO source=/x/tls.go:60 msg=CANONICAL_PEER_STATUS peer="" addr=/ip4/192.0.2.8/tcp/1 sample_rate=10000 handshake_failure=tls err=`
 )
 
 // piecesOf are the pieces of n bytes of such a line; from the second on each
@@ -271,12 +274,11 @@ func TestPiecesShortened(t *testing.T) {
 // What cuts without a mark, as logger of util-linux does at 1024 bytes, makes all
 // pieces but the last of one length: each of them is a rest, however whole it looks.
 func TestPiecesOfOneLength(t *testing.T) {
-	const padded = `time=2026-11-20T11:17:22.191Z level=INFO source=/x/tls.go:60 msg=CANONICAL_PEER_STATUS peer="" addr=/ip4/192.0.2.8/tcp/1 sample_rate=10000 handshake_failure=tls err=`
 	for _, w := range wrappings[3:6] { // the first has no heads
 		for count := 3; count <= 5; count++ {
 			lines := []string{w.wrap((pieceHead + strings.Repeat("A", 1024))[:1024], "stderr", false)}
 			for range count - 2 {
-				lines = append(lines, w.wrap((padded + strings.Repeat("E", 1024))[:1024], "stderr", false))
+				lines = append(lines, w.wrap((piecePadded + strings.Repeat("E", 1024))[:1024], "stderr", false))
 			}
 			lines = append(lines, w.wrap(pieceForged, "stderr", true), w.wrap("hello", "stderr", true), w.wrap(pieceHonest, "stderr", true))
 			if got := readPieces(t, lines); fmt.Sprint(got) != "[203.0.113.7]" {
@@ -284,6 +286,110 @@ func TestPiecesOfOneLength(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Another program's line between the pieces of one that was cut without marks is one
+// line of another stream: the rest is known all the same, also where it had to be
+// feared that the first piece was a rest, and where all pieces are of one length.
+func TestPiecesAmongOthers(t *testing.T) {
+	cut := func(head string, size int) string { return (head + strings.Repeat("A", size))[:size] }
+	for _, w := range wrappings[4:6] { // the heads tell the programs apart
+		node := func(text string) string { return w.wrap(text, "stderr", false) }
+		other, rest := w.wrap("hello", "stdout", true), node(pieceForged)
+		for what, lines := range map[string][]string{
+			"after a rest that looks unfinished": {
+				node(cut(pieceHead, 8100)), node("2026-11-20T11:21:00.1Z stdout P x"), node(cut(pieceHead, 8100)), other, rest,
+			},
+			"after a rest that is damaged": {node(cut(pieceHead, 8100)), node(pieceHead), node(cut(pieceHead, 8100)), other, rest},
+			"of one length": {
+				node(cut(pieceHead, 1024)), other, node(cut(piecePadded, 1024)), other, node(cut(piecePadded, 1024)), other, rest,
+			},
+		} {
+			if got := readPieces(t, append(lines, other, node(pieceHonest))); fmt.Sprint(got) != "[203.0.113.7]" {
+				t.Errorf("%s, %s: accuses %v, want only the line after them", w.name, what, got)
+			}
+		}
+	}
+}
+
+// TestPiecesOfRandomLogs prints honest lines and a stranger's of any length on two
+// streams, cuts them as carriers do and mixes the pieces: nobody is accused but those
+// two, and no hole is shown by what the stranger wrote.
+func TestPiecesOfRandomLogs(t *testing.T) {
+	ways := slices.Clone(wrappings)
+	for _, w := range wrappings[3:6] {
+		for _, size := range []int{1024, 8100} { // logger, rsyslog
+			w.size = size
+			ways = append(ways, w)
+		}
+	}
+	accused := map[string]int{}
+	for seed := range uint64(600) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		w := ways[r.IntN(len(ways))]
+		lines := randomPieces(r, w)
+		hosts, shown := readDistrusting(t, lines)
+		for _, host := range hosts {
+			if accused[host]++; host != "203.0.113.66" && host != "203.0.113.7" {
+				t.Fatalf("log %d, %s of %d bytes: accuses %v", seed, w.name, w.size, host)
+			}
+		}
+		if shown != 0 {
+			t.Fatalf("log %d, %s of %d bytes: shows %v", seed, w.name, w.size, shown.Info())
+		}
+	}
+	if accused["203.0.113.66"] < 200 || accused["203.0.113.7"] < 200 {
+		t.Errorf("accused are %v: too few to show anything", accused)
+	}
+}
+
+// randomPieces is such a log.
+func randomPieces(r *rand.Rand, w wrapping) (log []string) {
+	streams := []string{"stderr", "stdout"}
+	if strings.HasSuffix(w.name, "cat") {
+		streams = streams[:1] // they can't be told apart
+	}
+	pieces := map[string][]string{}
+	for _, stream := range streams {
+		for range 1 + r.IntN(6) {
+			line := randomLongLine(r, w.size)
+			for ; len(line) > w.size; line = line[w.size:] {
+				pieces[stream] = append(pieces[stream], w.wrap(line[:w.size], stream, false))
+			}
+			pieces[stream] = append(pieces[stream], w.wrap(line, stream, true))
+		}
+	}
+	for len(pieces) > 0 {
+		stream := streams[r.IntN(len(streams))]
+		if len(pieces[stream]) == 0 {
+			delete(pieces, stream)
+			continue
+		}
+		log = append(log, pieces[stream][0])
+		pieces[stream] = pieces[stream][1:]
+	}
+	return log
+}
+
+// randomLongLine is a line of which each piece of size bytes but the first begins as a
+// stranger likes.
+func randomLongLine(r *rand.Rand, size int) string {
+	switch r.IntN(4) {
+	case 0:
+		return pieceHonest
+	case 1:
+		return "hello"
+	}
+	texts := []string{
+		pieceForged, piecePadded, pieceHead, identifyRaw, pieceForged + "\r", pieceForged + strings.Repeat("B", 600), "MESSAGE=" + pieceForged,
+		"2026-11-20T11:21:00.1Z stdout F " + pieceForged, "2026-11-20T11:21:00.1Z stderr P " + pieceForged, "Nov 20 11:30:46 vm x: " + pieceForged,
+	}
+	line := pieceHead + strings.Repeat("A", size-len(pieceHead))
+	for range r.IntN(3) {
+		text := texts[r.IntN(len(texts))]
+		line += (text + strings.Repeat("A", size))[:size]
+	}
+	return line + texts[r.IntN(len(texts))]
 }
 
 // A damaged line is no reason to read nothing any more, and a whole one that a
