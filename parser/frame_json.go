@@ -193,12 +193,16 @@ func (j *jsonLine) fail(m *member, detail string) bool {
 }
 
 // readJSONTime reads the forms in which loggers write times into JSON: RFC 3339,
-// the same with a space, with or without a zone, and zap's seconds since 1970.
+// the same with a space, with or without a zone, the short form of Lighthouse's
+// terminal, and zap's seconds since 1970.
 func readJSONTime(s string) stamp {
 	for _, sep := range [...]byte{'T', ' '} {
 		if at := readStamp(s, sep); at.n == len(s) && at.n > 0 {
 			return at
 		}
+	}
+	if at := readShortStamp(s); at.n == len(s) && at.n > 0 {
+		return at
 	}
 	sec, err := strconv.ParseFloat(s, 64)
 	if err != nil || sec < 0 || sec > math.MaxUint32 {

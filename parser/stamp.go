@@ -50,12 +50,13 @@ func readShortStamp(s string) stamp {
 }
 
 // complete gives a stamp its missing year and zone from ref: the year that puts
-// it nearest to ref, and ref's zone. Without a ref it gives the zero time.
+// it nearest to ref, and ref's zone. Without a ref it gives the zero time, and of no
+// stamp too.
 func (s stamp) complete(ref time.Time) time.Time {
 	if s.zoned && s.year {
 		return s.t
 	}
-	if ref.IsZero() {
+	if s.n == 0 || ref.IsZero() {
 		return time.Time{}
 	}
 	at := func(year int) time.Time {

@@ -43,6 +43,27 @@ func TestReadStamp(t *testing.T) {
 	}
 }
 
+// A time in JSON that is written in no known form is none: the first of January, which
+// it was, is half a year late or early.
+func TestReadJSONTime(t *testing.T) {
+	ref := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	at := time.Date(2026, 11, 20, 11, 28, 35, 122e6, time.UTC)
+	for text, want := range map[string]time.Time{
+		"2026-11-20T11:28:35.122Z": at,
+		"2026-11-20 11:28:35.122":  at,
+		"1795174115.122":           at,
+		"Nov 20 11:28:35.122":      at, // Lighthouse's --log-format JSON
+		"1795174115122":            {}, // milliseconds
+		"":                         {}, // Lighthouse's --disable-log-timestamp
+		"11:28":                    {},
+		"Nov 20 11:28:35.122 x":    {},
+	} {
+		if got := readJSONTime(text).complete(ref); got.Sub(want).Abs() > time.Millisecond {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 // A stamp without a year gets the one that puts it nearest to the reference.
 func TestCompleteStamp(t *testing.T) {
 	berlin := time.FixedZone("CET", 3600)
