@@ -554,7 +554,7 @@ var builtinFiles = []ruleFile{
 		Uses: []string{
 			"js-libp2p/*",
 		},
-		Notes: "DEBUG=libp2p:connection-manager in the environment; the lines go to standard error beside Lodestar's own. It sets maxIncomingPendingConnections to 5, so that lines about that limit are frequent; they name bystanders and no rule reads them.\n",
+		Notes: "DEBUG=libp2p:connection-manager in the environment; the lines go to standard error beside Lodestar's own. It sets maxIncomingPendingConnections to 5, so that lines about that limit are frequent; they name bystanders and no rule reads them. Leave --logLevel at info: from verbose on its own lines hold what peers answer raw, and nothing in the log is believed.\n",
 		NoRule: []rawNoRule{
 			rawNoRule{
 				Line:    "Lodestar's own (winston) lines",

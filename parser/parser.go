@@ -191,6 +191,9 @@ func (p *Parser) unframed(l *Line, res *Result) {
 	if strings.Contains(l.Text, handshakeContents) {
 		res.Risk |= RiskHandshakeContents
 	}
+	if strings.Contains(l.Text, lodestarRequest) {
+		res.Risk |= RiskAnswer
+	}
 	res.Reject, res.Detail = Unrecognised, "no known layout"
 }
 

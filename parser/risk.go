@@ -32,7 +32,7 @@ const (
 	// RiskAnswer: what a peer answers when our node opens a stream to it, and why he
 	// closes a connection, stand raw in the error of the stream, and Lotus' own protocol
 	// has an error in the peer's words; the witness is a console line of any logger that
-	// prints one of them.
+	// prints one of them, or one of Lodestar's.
 	RiskAnswer
 	// RiskPeersWords: py-libp2p prints topics, namespaces and reasons in a peer's
 	// words raw, some of them at INFO and WARNING, which is the level of all its
@@ -103,11 +103,11 @@ var risks = [...]risk{
 		Risk: Risk{
 			Bit: RiskAnswer, Name: "answer-console",
 			Summary: "the node prints raw, in console format, what a peer answered on a stream that the node opened, or why he closed the connection: a peer can write whole lines, any address in them",
-			Setting: "GOLOG_LOG_FMT=json, or, where it is not celestia-node, whoever prints such errors (Kubo: bitswap; Lotus: chainxchg) at error (GOLOG_LOG_LEVEL=error,canonical-log=info)",
+			Setting: "GOLOG_LOG_FMT=json (Lodestar: --logLevel info), or, where it is not celestia-node, whoever prints such errors (Kubo: bitswap; Lotus: chainxchg) at error (GOLOG_LOG_LEVEL=error,canonical-log=info)",
 		},
 		needles: []string{
 			"unrecognized response", " lazy handshake ( ", lotusExchange, bitswapLogger,
-			"remote)", "websocket:", readingRequest,
+			"remote)", "websocket:", readingRequest, "eq  error ",
 		},
 	},
 	{
@@ -138,6 +138,11 @@ const (
 	// webSocketClosed is how gorilla/websocket's CloseError begins.
 	webSocketClosed = "websocket: close "
 )
+
+// lodestarRequest is how Lodestar begins, at VERBOSE and in its text format, what becomes
+// of a request that a peer answered with an error in words of his own
+// (packages/reqresp/src/request/index.ts and errors.ts).
+const lodestarRequest = ": Req  error "
 
 // answerWitnesses stand before a peer's words: go-multistream's errors (client.go,
 // lazyClient.go; the second is that of versions up to v0.3, which go-libp2p had up to

@@ -155,6 +155,23 @@ func TestPythonWitness(t *testing.T) {
 	}
 }
 
+// Printed by Lodestar's logger (1.23.0) of the error that its request makes of what a
+// peer answered: a line of js-libp2p came out behind it. Its JSON escapes it.
+func TestLodestarWitness(t *testing.T) {
+	p := newParser(t, Options{})
+	for line, want := range map[string]Risks{
+		"Nov-29 17:25:08.114[network]        verbose: Req  error method=status, client=Prysm, peer=16Uiu2 - REQUEST_ERROR_SERVER_ERROR: x":                 RiskAnswer,
+		"Nov-29 17:25:08.114[network]        \x1b[36mverbose\x1b[39m: Req  error method=status, client=Prysm, peer=16Uiu2 - REQUEST_ERROR_SERVER_ERROR: x": RiskAnswer,
+		`{"message":"Req  error","level":"verbose","context":{"method":"status"},"error":{"message":"x\ny"}}`:                                              0,
+		"Nov-29 17:25:08.114[network]        verbose: Req  done method=status":                                                                             0,
+	} {
+		var r Result
+		if p.Parse(Line{Text: line}, &r); r.Risk != want {
+			t.Errorf("%q shows %v, want %v", line, r.Risk.Info(), want.Info())
+		}
+	}
+}
+
 // Where tracing escapes, a peer's quotes hide no hole and open none.
 func TestDisplayWitness(t *testing.T) {
 	for message, want := range map[string]bool{
