@@ -140,6 +140,13 @@ func TestDeadSocketIsReplaced(t *testing.T) {
 	if err := b.Verify(ctx, nil); err != nil {
 		t.Error("Verify with a new socket:", err)
 	}
+	b.sender.socket.Close() // after the table was read
+	if err := b.verifyChain(prerouting, nil); err == nil || errors.Is(err, ErrGone) {
+		t.Errorf("reading a chain over a closed socket: %v, want an error that is not ErrGone", err)
+	}
+	if err := b.Verify(ctx, nil); err != nil {
+		t.Error("Verify with a new socket after a chain could not be read:", err)
+	}
 }
 
 func TestEndedContextChangesNothing(t *testing.T) {

@@ -96,6 +96,46 @@ func getTable(conn *netlink.Conn) (info tableInfo, err error) {
 	return info, d.Err()
 }
 
+// chainInfo is what is read of one of our chains. One without a hook sees no packet.
+type chainInfo struct {
+	hooked   bool
+	hook     uint32
+	priority int32
+}
+
+// getChain reads one of our chains. The library's ListChain hides which error it was
+// answered with.
+func getChain(conn *netlink.Conn, name string) (info chainInfo, err error) {
+	e := netlink.NewAttributeEncoder()
+	e.String(unix.NFTA_CHAIN_TABLE, tableName)
+	e.String(unix.NFTA_CHAIN_NAME, name)
+	request, err := e.Encode()
+	if err != nil {
+		return info, err
+	}
+	d, err := get(conn, unix.NFT_MSG_GETCHAIN, request)
+	if err != nil {
+		return info, err
+	}
+	for d.Next() {
+		if d.Type() == unix.NFTA_CHAIN_HOOK {
+			info.hooked = true
+			d.Nested(func(d *netlink.AttributeDecoder) error {
+				for d.Next() {
+					switch d.Type() {
+					case unix.NFTA_HOOK_HOOKNUM:
+						info.hook = d.Uint32()
+					case unix.NFTA_HOOK_PRIORITY:
+						info.priority = int32(d.Uint32())
+					}
+				}
+				return nil
+			})
+		}
+	}
+	return info, d.Err()
+}
+
 // commentIn finds the comment among what programs have noted with an object:
 // each has one byte of type, one of length, and its value.
 func commentIn(userdata []byte) string {

@@ -167,10 +167,18 @@ func (n *NFTables) verifyLayout() error {
 }
 
 func (n *NFTables) verifyChain(c chain, rules []rule) error {
-	got, err := n.sender.conn.ListChain(table(), c.name)
-	if err != nil || got.Hooknum == nil || got.Priority == nil ||
-		*got.Hooknum != *nftChain(c).Hooknum || *got.Priority != chainPriority {
-		return fmt.Errorf("%w: the chain %s is not as we made it (%v)", ErrGone, c.name, err)
+	var stands chainInfo
+	err := n.ask(func(conn *netlink.Conn) (err error) {
+		stands, err = getChain(conn, c.name)
+		return err
+	})
+	switch {
+	case isNotFound(err):
+		return fmt.Errorf("%w: there is no chain %s", ErrGone, c.name)
+	case err != nil:
+		return kernelError("reading the chain "+c.name, err)
+	case stands != chainInfo{hooked: true, hook: uint32(*nftChain(c).Hooknum), priority: chainPriority}:
+		return fmt.Errorf("%w: the chain %s is not as we made it", ErrGone, c.name)
 	}
 	stand, err := n.sender.conn.GetRules(table(), nftChain(c))
 	if err != nil {
