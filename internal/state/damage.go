@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -120,12 +122,26 @@ func markAside(path, aside string) error {
 	return nil
 }
 
-// markedAside is the database that markAside noted, empty if none.
+// maxMark bounds what is read of a mark, in bytes: a file's name and a newline.
+const maxMark = unix.NAME_MAX + 1
+
+// markedAside is the database that markAside noted, empty if none. As with the lock, a
+// link is not followed, nor is a pipe waited for.
 func markedAside(path string) (aside string, err error) {
-	b, err := os.ReadFile(path + markSuffix)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, err := os.OpenFile(path+markSuffix, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
+	case errors.Is(err, unix.ELOOP):
+		return "", fmt.Errorf("state: %s is a symbolic link, and not followed: %w", path+markSuffix, err)
+	case err != nil:
+		return "", fmt.Errorf("state: %w", err)
 	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", fmt.Errorf("state: %s is not a regular file, and nothing that p2pban made: remove it", f.Name())
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxMark))
 	if err != nil {
 		return "", fmt.Errorf("state: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/p2pban/p2pban/jail"
 )
@@ -351,6 +352,30 @@ func TestKilledWhileSettingAside(t *testing.T) {
 		t.Fatalf("%q, %v: want %q", aside, err, want)
 	}
 	s.Close()
+}
+
+// TestMarkThatIsNoMark has another user of the directory put something in the place of
+// the mark that would be waited for, or read without end.
+func TestMarkThatIsNoMark(t *testing.T) {
+	for want, plant := range map[string]func(mark string) error{
+		"is a symbolic link":    func(mark string) error { return os.Symlink(mark+".elsewhere", mark) },
+		"is not a regular file": func(mark string) error { return unix.Mkfifo(mark, 0o600) },
+	} {
+		path := filepath.Join(t.TempDir(), "state.db")
+		if err := errors.Join(os.WriteFile(path+markSuffix+".elsewhere", []byte("state.db.damaged-x"), 0o600), plant(path+markSuffix)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := markedAside(path); err == nil || !strings.Contains(err.Error(), path+markSuffix+" "+want) {
+			t.Errorf("%v, want one that says that it %s", err, want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "state.db")
+	if err := os.WriteFile(path+markSuffix, bytes.Repeat([]byte("x"), 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if aside, err := markedAside(path); err != nil || len(filepath.Base(aside)) > maxMark {
+		t.Errorf("%d bytes of a long file are the name, %v", len(filepath.Base(aside)), err)
+	}
 }
 
 // TestWALGoesAsideUntouched damages the database of a process that was killed,
