@@ -143,6 +143,9 @@ func (p *Parser) frame(s string, res *Result) {
 	if strings.HasPrefix(s, dialErrorLine) {
 		shown |= RiskSwarm
 	}
+	if strings.Contains(unquoted(s), handshakeContents) {
+		shown |= RiskHandshakeContents
+	}
 	res.Risk, res.TabsLost = shown, tabsLost(s)
 }
 
@@ -187,9 +190,6 @@ func (p *Parser) unframed(l *Line, res *Result) {
 		}
 		res.fail(Forged, i-res.base, "a canonical record's name in a line that no node writes so")
 		return
-	}
-	if strings.Contains(l.Text, handshakeContents) {
-		res.Risk |= RiskHandshakeContents
 	}
 	if strings.Contains(l.Text, lodestarRequest) {
 		res.Risk |= RiskAnswer

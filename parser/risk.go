@@ -156,10 +156,18 @@ var answerWitnesses = [...]string{
 }
 
 // holdsAnswer tells whether a console message has a peer's answer or his reason raw in
-// it. Behind a quote it may stand in what is escaped, which a peer can write as well.
+// it.
 func holdsAnswer(message string) bool {
-	bare, _, _ := strings.Cut(message, `"`)
+	bare := unquoted(message)
 	return holdsAny(bare, answerWitnesses[:]) || holdsReason(bare)
+}
+
+// unquoted is s up to its first quote. A witness behind that may stand in what is
+// escaped, which a peer can write as well: none of the stream's lines would accuse him
+// any more.
+func unquoted(s string) string {
+	bare, _, _ := strings.Cut(s, `"`)
+	return bare
 }
 
 // closedByRemote stands in quic-go's errors (internal/qerr) between what happened and the
