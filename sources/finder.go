@@ -89,25 +89,29 @@ func (g glob) find() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	logs := map[string][]string{}
+	logs := map[string]bool{}
 	for _, m := range matches {
-		dir, name := filepath.Split(m)
-		logs[dir] = append(logs[dir], name)
+		logs[m] = true
 	}
 	matches = slices.DeleteFunc(matches, func(m string) bool {
-		return packedName().MatchString(m) || isRotated(m, logs)
+		return packedName().MatchString(m) || isRotated(m, func(log string) bool { return logs[log] })
 	})
 	return matches, unlistable(string(g))
 }
 
-// isRotated says whether path was rotated away from another of the logs, which
-// are given as the names in each directory.
-func isRotated(path string, logs map[string][]string) bool {
+// isRotated says whether path was rotated away from another log beside it. It asks
+// isLog for the few that its name allows, and does not go through all: a node that
+// never deletes what it has rotated has thousands of them.
+func isRotated(path string, isLog func(path string) bool) bool {
 	dir, name := filepath.Split(path)
-	return slices.ContainsFunc(logs[dir], func(base string) bool {
-		_, ok := rotatedFrom(base, name)
-		return ok
-	})
+	for base := range basesOf(name) {
+		if isLog(dir + base) {
+			if _, ok := rotatedFrom(base, name); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // unlistable returns why the directory of a glob can't be listed, for

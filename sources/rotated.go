@@ -2,6 +2,7 @@ package sources
 
 import (
 	"fmt"
+	"iter"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -56,11 +57,14 @@ func rotatedFrom(base, name string) (rotated, bool) {
 		}
 		return r, true
 	}
-	packed := packedName().FindString(name)
 	ext := filepath.Ext(base)
 	stem := strings.TrimSuffix(base, ext)
+	if ext == "" || !strings.HasPrefix(name, stem) { // nearly all other names in a directory
+		return rotated{}, false
+	}
+	packed := packedName().FindString(name)
 	inside, ok := strings.CutPrefix(strings.TrimSuffix(name, packed), stem)
-	if !ok || ext == "" || !strings.HasSuffix(inside, ext) {
+	if !ok || !strings.HasSuffix(inside, ext) {
 		return rotated{}, false
 	}
 	m := insideName().FindStringSubmatch(strings.TrimSuffix(inside, ext))
@@ -68,6 +72,19 @@ func rotatedFrom(base, name string) (rotated, bool) {
 		return rotated{}, false
 	}
 	return rotated{packed: packed != "", order: "date " + m[1]}, true
+}
+
+// basesOf gives the names of all logs that a file called name may have been rotated
+// away from: rotatedFrom knows which of them.
+func basesOf(name string) iter.Seq[string] {
+	ext := filepath.Ext(strings.TrimSuffix(name, packedName().FindString(name)))
+	return func(yield func(string) bool) {
+		for i := range len(name) {
+			if strings.IndexByte(".-_", name[i]) >= 0 && !(yield(name[:i]) && yield(name[:i]+ext)) {
+				return
+			}
+		}
+	}
 }
 
 // atoi reads at most four digits.

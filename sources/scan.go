@@ -59,9 +59,8 @@ func (s *scan) find(fi finder) {
 	}
 	s.watch(fi.dirs())
 	found := false
-	logs := s.logs()
 	for _, path := range paths {
-		if _, plain := fi.(plainPath); !plain && s.chains[path] == nil && isRotated(path, logs) {
+		if _, plain := fi.(plainPath); !plain && s.chains[path] == nil && isRotated(path, s.follows) {
 			continue // of a log that is away just now
 		}
 		found = s.path(path) || found
@@ -72,15 +71,8 @@ func (s *scan) find(fi finder) {
 	}
 }
 
-// logs returns the names in each directory that are followed.
-func (s *scan) logs() map[string][]string {
-	logs := map[string][]string{}
-	for path := range s.chains {
-		dir, name := filepath.Split(path)
-		logs[dir] = append(logs[dir], name)
-	}
-	return logs
-}
+// follows says whether a path is followed.
+func (s *scan) follows(path string) bool { return s.chains[path] != nil }
 
 // path opens the file at path if it is not open yet. It says whether there is
 // one, readable or not.
