@@ -132,7 +132,7 @@ var builtinFiles = []ruleFile{
 				Line:           46,
 				Name:           "upgrade",
 				Summary:        "the peer's inbound connection failed before or in the security handshake: junk, bad multistream, an unknown protocol",
-				Setting:        "GOLOG_LOG_LEVEL=error,upgrader=debug (v0.44 and later)",
+				Setting:        "GOLOG_LOG_LEVEL=error,canonical-log=info,upgrader=debug (v0.44 and later)",
 				FalsePositives: "port scans, health checks of a load balancer, peers whose dial was cancelled because another transport won (libp2p/go-libp2p#1620)",
 				Source:         "libp2p/go-libp2p p2p/net/upgrader/listener.go, v0.44 to v0.52",
 				rawRecord: rawRecord{
@@ -591,6 +591,21 @@ var builtinFiles = []ruleFile{
 					Host:      "ip",
 					Direction: "any",
 				},
+			},
+		},
+	},
+	ruleFile{
+		Name:           "rules/op-node.toml",
+		Implementation: "op-node",
+		Uses: []string{
+			"go-libp2p/*",
+		},
+		Notes: "Off by default: set GOLOG_LOG_LEVEL=error,canonical-log=info at the start. The records go to standard error, op-node's own lines to standard output.\n",
+		NoRule: []rawNoRule{
+			rawNoRule{
+				Line:    "peer id is temporarily banned; peer address is temporarily banned",
+				Because: "they are printed of dials too, in go-ethereum's layouts, which are not read",
+				Source:  "ethereum-optimism/optimism op-node/p2p/gating/expiry.go, v1.19.6",
 			},
 		},
 	},

@@ -380,6 +380,8 @@ func TestProgramOf(t *testing.T) {
 		{"ipfs-daemon.service", "kubo"}, {"go-ipfs@1.service", "kubo"}, {"ipfs-cluster.service", "go-libp2p"},
 		{"docker.io/sigp/lighthouse:v7", "lighthouse"}, {"eth2-beacon-chain.service", "prysm"}, {"beacon.service", ""},
 		{"ipfsd-watch.service", ""}, {"Lotus-Miner.service", "lotus"}, {"", ""},
+		{"us-docker.pkg.dev/oplabs-tools-artifacts/images/op-node:v1.19.6", "op-node"},
+		{"harbor.status.im/wakuorg/logosdelivery:latest", "nwaku"}, {"logosdeliverynode.service", "nwaku"},
 	} {
 		if got := programOf(c[0]); got != c[1] {
 			t.Errorf("%q is %q, want %q", c[0], got, c[1])
