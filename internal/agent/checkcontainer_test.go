@@ -3,6 +3,7 @@ package agent
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,37 @@ func TestCheckSaysThatThereIsNoContainer(t *testing.T) {
 		want := strings.Join(append(spec.Containers, spec.Labels...), "")
 		if len(c.findings) != 1 || !strings.Contains(c.findings[0].What, want) || !strings.Contains(c.findings[0].Fix, "docker ps") {
 			t.Errorf("of %s the check says %+v", want, c.findings)
+		}
+	}
+}
+
+// TestCheckWarnsOfPodsOfAnyNamespace: a container's name is its owner's to choose, and in
+// a cluster that is not one owner alone.
+func TestCheckWarnsOfPodsOfAnyNamespace(t *testing.T) {
+	namespaces := namespacesOf("/var/log/pods", []string{
+		"/var/lib/docker/containers/4f6e/4f6e-json.log",
+		"/var/log/pods/storage_node-0_5b1f/kubo/0.log", "/var/log/pods/guests_mine_77aa/kubo/3.log", "/var/log/pods/guests_other_77ab/kubo/0.log",
+	})
+	if want := []string{"guests", "storage"}; !slices.Equal(namespaces, want) {
+		t.Fatalf("the namespaces are %q, want %q", namespaces, want)
+	}
+	for _, test := range []struct {
+		labels, namespaces []string
+		warned             bool
+	}{
+		{nil, namespaces, true},
+		{nil, []string{"storage"}, true}, // another may come
+		{[]string{"io.kubernetes.pod.name=node-0", "io.kubernetes.pod.namespace"}, namespaces, true},
+		{[]string{"io.kubernetes.pod.namespace=storage"}, []string{"storage"}, false},
+		{[]string{"io.kubernetes.pod.uid=5b1f"}, []string{"storage"}, false},
+		{nil, nil, false}, // Docker's alone
+	} {
+		c := &checker{cfg: config.Default()}
+		c.anyNamespace("source node", config.Source{Name: "node", Containers: []string{"kubo"}, Labels: test.labels}, test.namespaces)
+		if warned := len(c.findings) == 1; warned != test.warned {
+			t.Errorf("labels %q, pods of %q: the check says %+v", test.labels, test.namespaces, c.findings)
+		} else if warned && !strings.Contains(c.findings[0].Fix, `"io.kubernetes.pod.namespace=`+test.namespaces[0]+`"`) {
+			t.Errorf("what to do is %q", c.findings[0].Fix)
 		}
 	}
 }
