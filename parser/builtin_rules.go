@@ -97,7 +97,7 @@ var builtinFiles = []ruleFile{
 				Default:        true,
 				Weight:         "sample_rate",
 				Setting:        "GOLOG_LOG_LEVEL=error,canonical-log=info (from v0.44 on it is read at the node's start only)",
-				FalsePositives: "peers that dialled with an outdated peer id (remote error: tls: bad certificate), among them AutoNAT v2 servers that a stranger asks to dial this node; dials cancelled because another transport won (libp2p/go-libp2p#1620); health checks of a load balancer",
+				FalsePositives: "peers that dialled with an outdated peer id (remote error: tls: bad certificate), or that a stranger had dial this node: with ids that he made up, or as AutoNAT v2 servers; dials cancelled because another transport won (libp2p/go-libp2p#1620); health checks of a load balancer",
 				Source:         "libp2p/go-libp2p p2p/security/noise/transport.go, session_transport.go and p2p/security/tls/transport.go, v0.21 to v0.52",
 				rawRecord: rawRecord{
 					Tag: "CANONICAL_PEER_STATUS",
