@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -71,10 +72,10 @@ func TestDenyFileIsReplacedWhole(t *testing.T) {
 	d := NewDenyFile(path, nil)
 	const size = 3000
 	mustInit(t, d, until(hosts(size), in(time.Hour))...)
-	stop, failed := make(chan struct{}), make(chan int, 1)
+	stop, ended := make(chan struct{}), make(chan struct{})
+	var reads, bad atomic.Int64
 	go func() {
-		bad := 0
-		defer func() { failed <- bad }()
+		defer close(ended)
 		for {
 			select {
 			case <-stop:
@@ -82,19 +83,21 @@ func TestDenyFileIsReplacedWhole(t *testing.T) {
 			default:
 				got, err := readMultiaddrs(path)
 				if err != nil || len(got) < size || len(got) > size+1 {
-					bad++
+					bad.Add(1)
 				}
+				reads.Add(1)
 			}
 		}
 	}()
 	extra := pfx("203.0.113.9/32")
-	for range 20 {
+	for changes := 0; changes < 20 || reads.Load() < 20; changes++ {
 		mustApply(t, d, Change{Set: []Ban{{Prefix: extra}}})
 		mustApply(t, d, Change{Lift: []netip.Prefix{extra}})
 	}
 	close(stop)
-	if bad := <-failed; bad > 0 {
-		t.Errorf("%d times the file was not whole", bad)
+	<-ended
+	if n := bad.Load(); n > 0 {
+		t.Errorf("%d times the file was not whole", n)
 	}
 	if files, _ := os.ReadDir(filepath.Dir(path)); len(files) != 1 {
 		t.Errorf("%d files are left in the directory, want 1", len(files))
