@@ -85,7 +85,7 @@ func (p *Parser) parse(l *Line, res *Result, explain bool) {
 	}
 	payload, full := unwrap(text, res)
 	if full && !l.Cut && !res.failed() {
-		res.Continues = true
+		res.Continues, res.journald = true, true
 		res.fail(Cut, max(len(payload)-1, 0), "journald cut the line at 49152 bytes")
 	}
 	if p.head(l, payload, res) {

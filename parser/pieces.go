@@ -41,7 +41,17 @@ type unfinished struct {
 	// size is the line's length where its carrier cut it without a mark, else 0. Of
 	// its rest only the last piece is shorter.
 	size int
+	// of is set where the stream is the zero one and the rest may come under any head,
+	// after as many lines of other streams as among says, but not after one of of.
+	of    lineStream
+	among int
 }
+
+// maxAmong bounds the lines of other streams that are refused for a rest which may come
+// under any head. Of a line that comes to rsyslog (8.2302) over TCP it writes the rest
+// under the head that the rest begins with, and before it what others sent between two
+// packets: seldom anything.
+const maxAmong = 16
 
 // whole is the stream of all processes that write to it.
 func (s lineStream) whole() lineStream {
@@ -78,12 +88,17 @@ func (p *Pieces) Settle(l *Line, res *Result) {
 		if res.unmarked {
 			size = len(l.Text)
 		}
-		p.expect(res.stream.whole(), size)
+		stream := res.stream.whole()
+		p.expect(unfinished{lineStream: stream, size: size})
 		if res.interrupted {
-			p.expect(res.stream, size)
+			p.expect(unfinished{lineStream: res.stream, size: size})
 		}
 		if nameless || res.unmarked {
-			p.expect(lineStream{}, size)
+			next := unfinished{size: size}
+			if res.unmarked && !res.journald && stream.name != "" {
+				next.of, next.among = stream, maxAmong
+			}
+			p.expect(next)
 		}
 	}
 }
@@ -139,29 +154,36 @@ func (p *Pieces) stream(l *Line, res *Result) lineStream {
 	return p.look.stream
 }
 
-// rest tells whether a line of stream at is the rest of an unfinished one, which it
-// then ends, and whether of one in no stream that has a name: there the name of the
+// rest tells whether a line of stream at may be the rest of an unfinished one, which
+// it then ends, and whether of one in no stream that has a name: there the name of the
 // rest is the stranger's.
 func (p *Pieces) rest(text string, at lineStream) (rest, nameless bool) {
 	whole, goesOn := at.whole(), 0
-	p.open = slices.DeleteFunc(p.open, func(o unfinished) bool {
+	open := p.open[:0]
+	for _, o := range p.open {
 		zero := o.lineStream == lineStream{}
 		if !zero && o.lineStream != at && o.lineStream != whole {
-			return false
+			open = append(open, o)
+			continue
 		}
 		rest, nameless = true, nameless || zero
 		if o.asLong(text) {
 			goesOn = max(goesOn, o.size)
 		}
-		return true
-	})
+		if o.among > 0 && whole.name != "" && whole != o.of {
+			o.among--
+			open = append(open, o)
+		}
+	}
+	clear(p.open[len(open):])
+	p.open = open
 	if p.lost && at.marks && !slices.Contains(p.since, whole) {
 		p.since = remember(p.since, whole.clone())
 		rest = true
 	}
 	if goesOn > 0 {
-		p.expect(whole, goesOn)
-		p.expect(lineStream{}, goesOn)
+		p.expect(unfinished{lineStream: whole, size: goesOn})
+		p.expect(unfinished{size: goesOn})
 	}
 	return rest, nameless
 }
@@ -179,9 +201,10 @@ func (u *unfinished) asLong(piece string) bool {
 }
 
 // expect notes an unfinished line. It copies what shares the line's memory.
-func (p *Pieces) expect(s lineStream, size int) {
-	if u := (unfinished{s, size}); !slices.Contains(p.open, u) {
-		p.open = remember(p.open, unfinished{s.clone(), size})
+func (p *Pieces) expect(u unfinished) {
+	if !slices.Contains(p.open, u) {
+		u.lineStream, u.of = u.lineStream.clone(), u.of.clone()
+		p.open = remember(p.open, u)
 	}
 }
 

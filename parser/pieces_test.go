@@ -300,14 +300,28 @@ func TestPiecesAmongOthers(t *testing.T) {
 			"after a rest that looks unfinished": {
 				node(cut(pieceHead, 8100)), node("2026-11-20T11:21:00.1Z stdout P x"), node(cut(pieceHead, 8100)), other, rest,
 			},
-			"after a rest that is damaged": {node(cut(pieceHead, 8100)), node(pieceHead), node(cut(pieceHead, 8100)), other, rest},
+			"over TCP, where a stranger writes the rest's head": {node(cut(pieceHead, 8100)), other, w.wrap(pieceForged, "x", true)},
+			"after a rest that is damaged":                      {node(cut(pieceHead, 8100)), node(pieceHead), node(cut(pieceHead, 8100)), other, rest},
 			"of one length": {
 				node(cut(pieceHead, 1024)), other, node(cut(piecePadded, 1024)), other, node(cut(piecePadded, 1024)), other, rest,
 			},
 		} {
-			if got := readPieces(t, append(lines, other, node(pieceHonest))); fmt.Sprint(got) != "[203.0.113.7]" {
+			if got := readPieces(t, append(lines, other, node("hello"), node(pieceHonest))); fmt.Sprint(got) != "[203.0.113.7]" {
 				t.Errorf("%s, %s: accuses %v, want only the line after them", w.name, what, got)
 			}
+		}
+	}
+}
+
+// A node that ends in the middle of a line does not keep others from being believed.
+func TestPiecesWithoutRest(t *testing.T) {
+	for _, w := range wrappings[4:6] {
+		lines := []string{w.wrap(pieceHead, "stderr", true)}
+		for range maxAmong + 2 {
+			lines = append(lines, w.wrap(pieceHonest, "stdout", true))
+		}
+		if got := readPieces(t, lines); fmt.Sprint(got) != "[203.0.113.7]" {
+			t.Errorf("%s: accuses %v, want the last line of another node's", w.name, got)
 		}
 	}
 }
@@ -319,8 +333,7 @@ func TestPiecesOfRandomLogs(t *testing.T) {
 	ways := slices.Clone(wrappings)
 	for _, w := range wrappings[3:6] {
 		for _, size := range []int{1024, 8100} { // logger, rsyslog
-			w.size = size
-			ways = append(ways, w)
+			ways = append(ways, wrapping{w.name, size, w.wrap}, wrapping{w.name + ownHeads, size, w.wrap})
 		}
 	}
 	accused := map[string]int{}
@@ -343,20 +356,27 @@ func TestPiecesOfRandomLogs(t *testing.T) {
 	}
 }
 
+// ownHeads is for what writes rests under the heads that they begin with.
+const ownHeads = ", over TCP"
+
 // randomPieces is such a log.
 func randomPieces(r *rand.Rand, w wrapping) (log []string) {
 	streams := []string{"stderr", "stdout"}
-	if strings.HasSuffix(w.name, "cat") {
+	if strings.Contains(w.name, "cat") {
 		streams = streams[:1] // they can't be told apart
 	}
 	pieces := map[string][]string{}
 	for _, stream := range streams {
 		for range 1 + r.IntN(6) {
 			line := randomLongLine(r, w.size)
+			head := stream
 			for ; len(line) > w.size; line = line[w.size:] {
-				pieces[stream] = append(pieces[stream], w.wrap(line[:w.size], stream, false))
+				pieces[stream] = append(pieces[stream], w.wrap(line[:w.size], head, false))
+				if strings.HasSuffix(w.name, ownHeads) {
+					head = "x"
+				}
 			}
-			pieces[stream] = append(pieces[stream], w.wrap(line, stream, true))
+			pieces[stream] = append(pieces[stream], w.wrap(line, head, true))
 		}
 	}
 	for len(pieces) > 0 {
