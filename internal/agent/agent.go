@@ -110,7 +110,7 @@ func stateHelp(err error, path string) error {
 	if err == nil || errors.As(err, &locked) || errors.As(err, &damaged) || errors.As(err, &newer) {
 		return err
 	}
-	return fmt.Errorf("%w\n%s, or keep the state elsewhere ([daemon] state)", err, stateCure(err, path))
+	return fmt.Errorf("%w\n%s, or name another place ([daemon] state) and move there what is in this one: without it all bans are lifted", err, stateCure(err, path))
 }
 
 // stateCure says what makes a state file one that can be written.
@@ -158,6 +158,8 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 		if err := e.takeOver(ctx, doors); err != nil {
 			return nil, err
 		}
+	} else if store.Empty() && len(saved.Checkpoint.Snapshot) == 0 {
+		tellForgotten(ctx, doors, store.Path(), o.Log)
 	}
 	for _, d := range doors {
 		f := newEnforcer(d.name, d.backend, o.Log, nil)

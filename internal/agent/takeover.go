@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -63,6 +64,23 @@ func (e *engine) takeOver(ctx context.Context, doors []door) error {
 		e.log.Warn("bans were taken over from the firewall", "backend", d.name, "bans", n, "lifted", lifted)
 	}
 	return nil
+}
+
+// tellForgotten warns of bans that stand in the kernel where the state file is new:
+// whoever removed it wants none of them, and whoever moved or lost it, or named
+// another place for it, does not know that the first Init lifts them.
+func tellForgotten(ctx context.Context, doors []door, path string, log *slog.Logger) {
+	for _, d := range doors {
+		k, ok := d.backend.(kernel)
+		if !ok || k.Owned() != nil {
+			continue
+		}
+		if bans, err := k.List(ctx); err == nil && len(bans) > 0 {
+			log.Warn("the state file is new: bans that stand in the firewall are of an earlier one, and are lifted",
+				"state", path, "backend", d.name, "bans", len(bans),
+				"cure", "if that was not meant: stop p2pban, put the earlier state file there with what stands beside it, and start it")
+		}
+	}
 }
 
 // readEarlier is what is known of a file that was damaged before this start.

@@ -94,6 +94,43 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
+// TestStartWithANewStateFile has the state file removed, or another one named, while
+// the daemon is down: the log says what that lifts, and nothing of it where nothing
+// stood, or where the file holds that all were let in.
+func TestStartWithANewStateFile(t *testing.T) {
+	const said = "bans that stand in the firewall are of an earlier one, and are lifted"
+	l := newLab(t, liveConfig)
+	if _, err := firewall.Flush(t.Context()); err != nil { // what another test left
+		t.Fatal(err)
+	}
+	l.start()
+	l.banByHand("198.18.0.0/24", "-1")
+	l.banByHand("2001:db8:1:2::/64", "30m")
+	l.wait("the kernel to have them", func() bool { return len(l.standing("nftables")) == 2 })
+	l.stop()
+	l.start()
+	l.stop()
+	if strings.Contains(l.log.String(), said) {
+		t.Error("it says that bans are lifted, which its state file holds")
+	}
+	files, err := filepath.Glob(filepath.Join(l.dir, "state.db*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.start()
+	if log := l.log.String(); !strings.Contains(log, said) || !strings.Contains(log, "backend=nftables bans=2 cure=") {
+		t.Error("the log does not say which bans are lifted")
+	}
+	if n := len(l.bans()) + len(l.standing("nftables")); n != 0 {
+		t.Errorf("%d bans stand, want none", n)
+	}
+}
+
 // TestDamagedStateIsRead damages a part of the state file: what the rest of it says
 // is in force again, as it was made, also what was forced and also where the kernel
 // has forgotten it, as in a power cut.

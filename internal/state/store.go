@@ -239,6 +239,13 @@ func connect(path string, options url.Values) (*Store, error) {
 // Path is the absolute path of the file.
 func (s *Store) Path() string { return s.path }
 
+// Empty tells whether no decision was ever saved.
+func (s *Store) Empty() bool {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	return s.newest == 0
+}
+
 // Close closes the file and gives up the lock.
 func (s *Store) Close() error {
 	err := s.db.Close()
