@@ -146,6 +146,9 @@ func (p *Parser) frame(s string, res *Result) {
 	if strings.Contains(unquoted(s), handshakeContents) {
 		shown |= RiskHandshakeContents
 	}
+	if isLodestarRequest(s) {
+		shown |= RiskAnswer
+	}
 	res.Risk, res.TabsLost = shown, tabsLost(s)
 }
 
@@ -190,9 +193,6 @@ func (p *Parser) unframed(l *Line, res *Result) {
 		}
 		res.fail(Forged, i-res.base, "a canonical record's name in a line that no node writes so")
 		return
-	}
-	if strings.Contains(l.Text, lodestarRequest) {
-		res.Risk |= RiskAnswer
 	}
 	res.Reject, res.Detail = Unrecognised, "no known layout"
 }

@@ -139,10 +139,21 @@ const (
 	webSocketClosed = "websocket: close "
 )
 
-// lodestarRequest is how Lodestar begins, at VERBOSE and in its text format, what becomes
-// of a request that a peer answered with an error in words of his own
-// (packages/reqresp/src/request/index.ts and errors.ts).
-const lodestarRequest = ": Req  error "
+// maxLodestarStamp bounds what stands before a line's module in Lodestar's text format:
+// "Nov-29 17:25:08.114", or epoch and slot, or nothing.
+const maxLodestarStamp = 24
+
+// isLodestarRequest tells whether s is a line of Lodestar's text format, "TIME[MODULE]
+// LEVEL: Req  error …", on a request that a peer answered with an error in words of his
+// own (packages/reqresp/src/request/index.ts and errors.ts, at VERBOSE). The words count
+// only where Lodestar puts them: elsewhere a peer may have had another node print them.
+func isLodestarRequest(s string) bool {
+	stamp, rest, _ := strings.Cut(s, "[")
+	module, rest, _ := strings.Cut(rest, "]")
+	level, message, _ := strings.Cut(strings.TrimLeft(rest, " "), ": ")
+	return strings.HasPrefix(message, "Req  error ") && len(stamp) <= maxLodestarStamp &&
+		!strings.ContainsAny(module, " \"") && !strings.ContainsAny(level, " \"")
+}
 
 // answerWitnesses stand before a peer's words: go-multistream's errors (client.go,
 // lazyClient.go; the second is that of versions up to v0.3, which go-libp2p had up to

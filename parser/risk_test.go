@@ -163,6 +163,11 @@ func TestLodestarWitness(t *testing.T) {
 		"Nov-29 17:25:08.114[network]        verbose: Req  error method=status, client=Prysm, peer=16Uiu2 - REQUEST_ERROR_SERVER_ERROR: x":                 RiskAnswer,
 		"Nov-29 17:25:08.114[network]        \x1b[36mverbose\x1b[39m: Req  error method=status, client=Prysm, peer=16Uiu2 - REQUEST_ERROR_SERVER_ERROR: x": RiskAnswer,
 		`{"message":"Req  error","level":"verbose","context":{"method":"status"},"error":{"message":"x\ny"}}`:                                              0,
+		`t=2026-11-29T17:25:08Z lvl=info msg="peer [x] y: Req  error z"`:                                                                                   0,
+		"Nov-29 17:25:08.114 info connected agent=[x] verbose: Req  error ":                                                                                0,
+		"[INFO] [11-29|17:25:08.114] peer agent=x] verbose: Req  error ":                                                                                   0,
+		"Nov 29 17:25:08 host lodestar[812]: [network]        verbose: Req  error method=status":                                                           RiskAnswer,
+		"2026-11-29T17:25:08.114000000Z stdout F Nov-29 17:25:08.114[network] verbose: Req  error ":                                                        RiskAnswer,
 		"Nov-29 17:25:08.114[network]        verbose: Req  done method=status":                                                                             0,
 	} {
 		var r Result
