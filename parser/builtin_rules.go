@@ -850,15 +850,29 @@ var builtinFiles = []ruleFile{
 				Summary:        "the peer's address opened connections faster than the node allows",
 				Setting:        "--verbosity=trace",
 				FalsePositives: "many nodes behind one address; some versions print it also when the node's total of inbound peers is reached, which says nothing about the peer",
-				Source:         "prysmaticlabs/prysm beacon-chain/p2p/connection_gater.go @0987278",
+				Source:         "prysmaticlabs/prysm beacon-chain/p2p/connection_gater.go @0987278, OffchainLabs/prysm @c40b59a (v7)",
 				rawRecord: rawRecord{
-					Formats: []string{
-						"prysm",
-					},
-					Logger:    "p2p",
-					Message:   "Not accepting inbound dial from ip address peer={addr} reason=exceeded dial limit",
-					Host:      "addr",
 					Direction: "inbound",
+				},
+				Record: []rawRecord{
+					rawRecord{
+						Formats: []string{
+							"prysm",
+						},
+						Logger:  "p2p",
+						Message: "Not accepting inbound dial from ip address peer={addr} reason=exceeded dial limit",
+						Host:    "addr",
+					},
+					rawRecord{
+						Formats: []string{
+							"logrus-json",
+						},
+						Message: "Not accepting inbound dial from ip address",
+						Where: map[string]interface{}{
+							"reason": "exceeded dial limit",
+						},
+						Host: "peer",
+					},
 				},
 			},
 		},
