@@ -24,7 +24,8 @@ import (
 
 const dryRunLong = `Judge captured logs on the logs' own time, and print every ban and unban as it
 would have been. Nothing is touched: no firewall, no daemon, no state. Several
-files (gzip too) are judged as one log, in the order of their lines' times.
+files (gzip too) are judged as one log, in the order of their lines' times; a file
+that is named twice, as by a link, is read once.
 
 --json prints one object a line, the last a summary.`
 
@@ -101,7 +102,9 @@ func dryRun(c *cobra.Command, g *global, cfg *config.Config, files []string) err
 		if err != nil {
 			return fmt.Errorf("dry-run: %w", err)
 		}
-		captures = append(captures, capture)
+		if !slices.ContainsFunc(captures, capture.Same) { // else its lines would count twice
+			captures = append(captures, capture)
+		}
 	}
 	p, err := agent.NewParser(cfg, "")
 	if err != nil {

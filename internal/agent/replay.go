@@ -26,7 +26,13 @@ type Capture struct {
 	// none, on a stream that has had none.
 	Written time.Time
 
-	size int64 // of the file when it was opened, in bytes
+	size int64       // of the file when it was opened, in bytes
+	file os.FileInfo // nil for stdin
+}
+
+// Same tells whether both are one file, by whatever names.
+func (c Capture) Same(o Capture) bool {
+	return c.file != nil && o.file != nil && os.SameFile(c.file, o.file)
 }
 
 // OpenCapture opens the file at path, or stdin for "-".
@@ -41,7 +47,7 @@ func OpenCapture(path string, stdin io.Reader, now time.Time) (Capture, error) {
 	if info.IsDir() {
 		return Capture{}, fmt.Errorf("%s is a directory: name the log files in it", path)
 	}
-	return Capture{Name: path, Blocks: sources.ReadFileBlocks(path), Written: info.ModTime(), size: info.Size()}, nil
+	return Capture{Name: path, Blocks: sources.ReadFileBlocks(path), Written: info.ModTime(), size: info.Size(), file: info}, nil
 }
 
 // Summary is the end of a replay.
