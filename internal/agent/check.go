@@ -269,6 +269,8 @@ func (c *checker) seen(about string, spec config.Source, r *reader) {
 			c.add(Warning, about, "has no lines to look at yet", "a quiet node has none; is this where it logs?")
 		}
 	case c.unreadable(about, r):
+	case t.Events == 0 && t.Rejected[parser.Private] > 0 && 100*t.Rejected[parser.Private] >= nearlyAll*(t.Lines-t.Rejected[parser.Unrecognised]):
+		c.add(Warning, about, fmt.Sprintf("none of %d lines accuses anybody whom p2pban would ban: %d name private addresses", t.Lines, t.Rejected[parser.Private]), publicAddresses)
 	case t.Events == 0 && len(rejected) == 0:
 		c.add(Warning, about, fmt.Sprintf("none of %d lines is one that the jails look for", t.Lines), c.settings())
 	case t.Events == 0:

@@ -59,3 +59,18 @@ func TestCheckOfRotatedLogs(t *testing.T) {
 		}
 	}
 }
+
+// A check says what it means that all peers have private addresses.
+func TestCheckOfPrivateAddresses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.log")
+	line := canonical("addr=/ip4/172.17.0.1/tcp/1 sample_rate=100 connection_status=established dir=inbound") + "\n"
+	if err := os.WriteFile(path, []byte("started\n"+line+line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &checker{cfg: config.Default()}
+	c.source(t.Context(), config.Source{Name: "node", Files: []string{path}})
+	want := Finding{Warning, "source node", "none of 3 lines accuses anybody whom p2pban would ban: 2 name private addresses", publicAddresses}
+	if len(c.findings) != 1 || c.findings[0] != want {
+		t.Errorf("%+v, want %+v", c.findings, want)
+	}
+}

@@ -26,6 +26,9 @@ const (
 	// is over.
 	linesWithoutTabs = 3
 	tabsBack         = 10 * time.Minute
+	// linesPrivate about peers without one whose address is public are a node that
+	// sees somebody else's address in place of theirs.
+	linesPrivate = 1000
 	// lagBytes unread, or lines lagDelay old when they are judged, for lagFor
 	// without a break, mean that the daemon can't keep up.
 	lagBytes = 8 << 20
@@ -60,9 +63,11 @@ type flow struct {
 	// have several logs: a record of another one says nothing of this.
 	withoutTabs     int64
 	lastWithoutTabs time.Time
-	samples         [maxSamples]sample
-	nextSample      int
-	sampled         time.Time
+	// private counts lines that name a private address, since the last event.
+	private    int64
+	samples    [maxSamples]sample
+	nextSample int
+	sampled    time.Time
 	// delay is how old the last dated line was when it was judged.
 	delay time.Duration
 	// lagging is since when the source lags, zero when it does not.
@@ -111,7 +116,10 @@ func (f *flow) note(l *sources.Line, res *parser.Result, now time.Time) {
 		return // a stranger may have written it
 	}
 	f.node.note(res)
-	if res.Reject == parser.Accepted {
+	switch res.Reject {
+	case parser.Private:
+		f.private++
+	case parser.Accepted:
 		f.event(&res.Event)
 	}
 }
@@ -158,6 +166,7 @@ func (f *flow) event(ev *parser.Event) {
 	}
 	n.events++
 	n.failures += ev.Weight
+	f.private = 0
 }
 
 // keep counts a line that was not recognised, and keeps one now and then.
@@ -229,11 +238,14 @@ func (f *flow) silent(now time.Time, name, look string) (what, fix string) {
 }
 
 // unrecognised says so when lines come and none is one that a rule knows, or
-// when it is plain why some are not.
+// when it is plain why some are not, or when none says who a peer is.
 func (f *flow) unrecognised(now time.Time, name, settings string) (what, fix string) {
 	if f.withoutTabs >= linesWithoutTabs {
 		return fmt.Sprintf("source %s: %d canonical records are refused because the tabs between their parts became something else on the way; whom they accuse is not seen", name, f.withoutTabs),
 			"let p2pban read the log that the node itself writes (its journal unit, its file, its container), not a copy that went through a terminal or a filter; or set GOLOG_LOG_FMT=json on the node"
+	}
+	if f.private >= linesPrivate {
+		return fmt.Sprintf("source %s: its last %d lines that accuse a host all name private addresses, which are never banned", name, f.private), publicAddresses
 	}
 	pause, tooLong := f.recognised.quiet(now)
 	newFormat := f.unreadable >= unreadableLines && pause >= unreadableFor
@@ -253,6 +265,9 @@ func (f *flow) unrecognised(now time.Time, name, settings string) (what, fix str
 	}
 	return what, fix
 }
+
+// publicAddresses is what to do about a log in which no peer has an address of its own.
+const publicAddresses = "does something put its own address in place of the peers' (docker-proxy, rootless Podman, a load balancer, another NAT)? Then nobody from outside can be told from another: let the node use the host's network, or have the addresses passed on"
 
 // late says so when the daemon does not keep up with the source.
 func (f *flow) late(now time.Time, name string, unread int64) (what, fix string) {

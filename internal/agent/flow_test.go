@@ -338,3 +338,28 @@ func TestTabsReplaced(t *testing.T) {
 		t.Errorf("the alarm stands for ever: %s", alarm())
 	}
 }
+
+// A node to which all peers come by a proxy's address is told of, and none that has
+// but one peer of its own.
+func TestPrivateAddressesOnly(t *testing.T) {
+	s := newStream(t)
+	private := canonical("addr=/ip4/172.17.0.1/tcp/49692 sample_rate=100 connection_status=established dir=inbound")
+	alarm := func() string {
+		what, _ := s.flow.unrecognised(s.now, "node", "")
+		return what
+	}
+	for range linesPrivate - 1 {
+		s.line(private)
+	}
+	if what := alarm(); what != "" {
+		t.Errorf("after %d lines: %q", linesPrivate-1, what)
+	}
+	s.line(private)
+	if what := alarm(); !strings.Contains(what, "its last 1000 lines that accuse a host all name private addresses") {
+		t.Errorf("after %d lines: %q", linesPrivate, what)
+	}
+	s.line(canonical(established))
+	if what := alarm(); what != "" {
+		t.Errorf("after a public address: %q", what)
+	}
+}
