@@ -207,11 +207,11 @@ var builtinFiles = []ruleFile{
 		Implementation: "grandine",
 		Rule: []rawRule{
 			rawRule{
-				Line:            4,
+				Line:            5,
 				Name:            "banned",
 				Summary:         "the peer's address has more than five banned peers, and it came back",
 				Default:         true,
-				Setting:         "RUST_LOG=eth2_libp2p=debug",
+				Setting:         "GRANDINE_LOG=eth2_libp2p::service=debug; with eth2_libp2p=debug the log holds peers' words raw and is not believed",
 				FalsePositives:  "stakers that share an address with five bad peers (carrier-grade NAT, a data centre)",
 				Source:          "grandinetech/eth2_libp2p src/service/mod.rs:1966 @70f109f",
 				BeforeHandshake: true,
@@ -241,10 +241,10 @@ var builtinFiles = []ruleFile{
 				},
 			},
 			rawRule{
-				Line:            25,
+				Line:            26,
 				Name:            "handshake",
 				Summary:         "the peer's inbound connection failed in the transport handshake",
-				Setting:         "RUST_LOG=eth2_libp2p=debug",
+				Setting:         "GRANDINE_LOG=eth2_libp2p::service=debug; with eth2_libp2p=debug the log holds peers' words raw and is not believed",
 				FalsePositives:  "scanners, health checks, peers that cancel a race between transports: to be counted with a high maxretry",
 				Source:          "grandinetech/eth2_libp2p src/service/mod.rs:1966 @70f109f",
 				BeforeHandshake: true,

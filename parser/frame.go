@@ -88,7 +88,7 @@ var framers = [...]framer{
 	{[]format{fmtGoLogJSON, fmtSlogJSON, fmtLogrusJSON, fmtTracingJSON, fmtChroniclesJSON}, "{", frameJSON},
 	{[]format{fmtGoLogConsole}, "12", frameGoLogConsole},
 	{[]format{fmtLogrusText}, "t", frameLogrus},
-	{[]format{fmtTracingFull, fmtTracingCompact}, "12\x1b#", frameTracing},
+	{[]format{fmtTracingFull, fmtTracingCompact}, "12[\x1b#", frameTracing},
 	{[]format{fmtPolkadot}, "12\x1b#", framePolkadot},
 	{[]format{fmtPython}, "12", framePython},
 	{[]format{fmtLighthouse, fmtLighthouseSlog}, "ADFJMNOS\x1b#", frameLighthouse},

@@ -8,10 +8,12 @@ import (
 // frameTracing reads the text formats of Rust's tracing-subscriber. Full is
 // "TIME LEVEL span{key=value …}:…: target: message key=value …"; compact is
 // "TIME LEVEL span:…: target: message key=value …" with the spans' fields at
-// the end. Neither marks where the message ends: Message holds all of it.
+// the end. Neither marks where the message ends: Message holds all of it. Grandine's
+// compact lines are "[TIME] LEVEL target:LINE: message key=value …"
+// (binary_utils/src/lib.rs).
 func frameTracing(s string, res *Result) bool {
 	s = res.text.stripColour(s)
-	at := readStamp(s, 'T')
+	at := readTracingStamp(s)
 	if at.n == 0 || !at.zoned || len(s) < at.n+7 || s[at.n] != ' ' || s[at.n+6] != ' ' {
 		return false
 	}
@@ -44,8 +46,27 @@ func frameTracing(s string, res *Result) bool {
 			rec.Span, rec.Logger, rec.Message, res.format = lastSpan(first), second, message, fmtTracingCompact
 		}
 	}
+	if i := strings.LastIndexByte(rec.Logger, ':'); i > 0 {
+		if _, isLine := digits(rec.Logger[i+1:]); isLine {
+			rec.Logger, res.format = rec.Logger[:i], fmtTracingCompact
+		}
+	}
 	res.noteDisplay()
 	return true
+}
+
+// readTracingStamp reads RFC 3339, also in brackets.
+func readTracingStamp(s string) stamp {
+	inner, bracket := strings.CutPrefix(s, "[")
+	at := readStamp(inner, 'T')
+	if !bracket || at.n == 0 {
+		return at
+	}
+	if !strings.HasPrefix(inner[at.n:], "]") {
+		return stamp{}
+	}
+	at.n += len("[]")
+	return at
 }
 
 // noteDisplay sets RiskDisplay when the record is a witness of it.

@@ -79,7 +79,7 @@ var risks = [...]risk{
 		Risk: Risk{
 			Bit: RiskDisplay, Name: "tracing-display",
 			Summary: "the node prints a peer's own text (its agent, a name it advertised, the reason it closed with) with Display in a text format: a peer, for the last one a stranger, can write whole lines, any address in them",
-			Setting: "JSON output for the log (tracing_subscriber's .json(); Avail's log_format_json = true; Lighthouse's --logfile-format JSON and --log-format JSON), which escapes newlines; or a filter that prints no such line: RUST_LOG=libp2p_swarm::connection::pool=debug,libp2p_core::upgrade=debug",
+			Setting: "JSON output for the log (tracing_subscriber's .json(); Avail's log_format_json = true; Lighthouse's --logfile-format JSON and --log-format JSON), which escapes newlines; or a filter that prints no such line: RUST_LOG=libp2p_swarm::connection::pool=debug,libp2p_core::upgrade=debug; on Grandine GRANDINE_LOG=eth2_libp2p::service=debug",
 		},
 		needles: displayNeedles[:],
 	},
