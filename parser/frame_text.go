@@ -5,7 +5,8 @@ import "strings"
 // framePolkadot reads polkadot-sdk's own layout of tracing
 // (substrate/client/tracing/src/logging/event_format.rs):
 // "2006-01-02 15:04:05[.000] LEVEL thread target: [prefix] message". The time is
-// local and has no zone. At plain INFO it leaves out level, thread and target;
+// local and has no zone; the thread's name is padded on the left to the longest that has
+// logged. At plain INFO it leaves out level, thread and target;
 // such lines are not read.
 func framePolkadot(s string, res *Result) bool {
 	s = res.text.stripColour(s)
@@ -20,8 +21,8 @@ func framePolkadot(s string, res *Result) bool {
 	default:
 		return false
 	}
-	thread, rest, ok := strings.Cut(s[at.n+7:], " ")
-	if !ok || thread == "" {
+	_, rest, ok := strings.Cut(strings.TrimLeft(s[at.n+7:], " "), " ")
+	if !ok {
 		return false
 	}
 	target, message, ok := strings.Cut(rest, ": ")
