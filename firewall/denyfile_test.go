@@ -3,6 +3,7 @@ package firewall
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestDenyFileText(t *testing.T) {
@@ -111,8 +114,18 @@ func TestDenyFileThatCannotBeWritten(t *testing.T) {
 	} else if !strings.Contains(Hint(err), "directory") {
 		t.Errorf("what to do about %v is said to be %q", err, Hint(err))
 	}
+	if again := d.Init(context.Background(), mixed()); fmt.Sprint(again) != fmt.Sprint(d.Init(context.Background(), nil)) {
+		t.Errorf("two tries fail in other words, and each is told: %v", again)
+	}
 	if got := mustList(t, d); len(got) != 0 {
 		t.Errorf("%d bans are said to stand", len(got))
+	}
+	if hint := Hint(fmt.Errorf("writing the list: %w", unix.ENOSPC)); !strings.Contains(hint, "make room") {
+		t.Errorf("what to do about a full disk is said to be %q", hint)
+	}
+	dir := t.TempDir()
+	if err := NewDenyFile(dir, nil).Init(context.Background(), mixed()); err == nil || !strings.Contains(err.Error(), dir+": it is there, and is no regular file") {
+		t.Errorf("Init in place of a directory: %v", err)
 	}
 }
 

@@ -70,6 +70,8 @@ func Hint(err error) string {
 		return "something else flushed the firewall; p2pban puts it back when it runs"
 	case errors.Is(err, ErrBusy):
 		return "nothing to do: it is tried again"
+	case errors.Is(err, unix.ENOSPC):
+		return "make room on its disk; it is tried again"
 	case errors.Is(err, os.ErrNotExist):
 		return "make its directory, or name another place in [firewall]; it is tried again"
 	}

@@ -48,13 +48,19 @@ func writeMultiaddrs(path string, prefixes []netip.Prefix) (err error) {
 		b.WriteString(multiaddr(p) + "\n")
 	}
 	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w", path, withoutName(err))
+		}
 		if errors.Is(err, os.ErrPermission) {
 			err = fmt.Errorf("%w: %w", ErrDenied, err)
 		}
 	}()
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return errors.New("it is there, and is no regular file: name a file in it, or another place")
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return fmt.Errorf("writing the deny list: %w", err)
+		return err
 	}
 	_, err = io.Copy(f, &b)
 	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()) // nodes run as other users
@@ -63,13 +69,27 @@ func writeMultiaddrs(path string, prefixes []netip.Prefix) (err error) {
 	}
 	if err != nil {
 		os.Remove(f.Name())
-		return fmt.Errorf("writing the deny list: %w", err)
+		return err
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
-		return fmt.Errorf("writing the deny list: %w", err)
+		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// withoutName is the cause of an error alone. The name of the file beside is another
+// with each try, and would have each told as something new.
+func withoutName(err error) error {
+	var path *os.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
 }
 
 // readMultiaddrs reads what writeMultiaddrs wrote; a file that does not exist

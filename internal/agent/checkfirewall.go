@@ -39,6 +39,24 @@ func (c *checker) firewall(ctx context.Context) {
 	}
 }
 
+// denyFile looks whether the list can be written, and read by others.
+func (c *checker) denyFile(about, path string) {
+	dir := filepath.Dir(path)
+	if err := access(dir); err != nil {
+		c.add(Trouble, about, fmt.Sprintf("%s can't be written: %v", path, err), "run the check as the daemon's user, or choose another place")
+		return
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		c.add(Trouble, about, path+" can't be written: it is there, and is no regular file", "name a file in it, or choose another place")
+		return
+	}
+	if info, err := os.Stat(dir); err == nil && info.Mode()&0o001 == 0 {
+		c.add(Warning, about, fmt.Sprintf("%s can't be read by a node that runs as another user: its directory has the mode %s", path, info.Mode()), "choose another directory; in a systemd unit make it writable for the service by a drop-in with ReadWritePaths=")
+		return
+	}
+	c.add(OK, about, path, "")
+}
+
 // door looks at one place that bans are brought to.
 func (c *checker) door(ctx context.Context, d door) {
 	about := "firewall " + d.name
@@ -46,11 +64,7 @@ func (c *checker) door(ctx context.Context, d door) {
 	case d.name == "print":
 		c.add(Warning, "firewall", "backend = \"print\" only prints: nobody is kept out", "")
 	case d.name == "denyfile":
-		if err := access(filepath.Dir(c.cfg.Firewall.DenyFile)); err != nil {
-			c.add(Trouble, about, fmt.Sprintf("%s can't be written: %v", c.cfg.Firewall.DenyFile, err), "run the check as the daemon's user, or choose another place")
-			return
-		}
-		c.add(OK, about, c.cfg.Firewall.DenyFile, "")
+		c.denyFile(about, c.cfg.Firewall.DenyFile)
 	case d.name == "kubo":
 		if bans, err := d.backend.List(ctx); err != nil {
 			c.add(Trouble, about, err.Error(), cmp.Or(firewall.Hint(err), "is the API of a Kubo node at kubo_api?"))
