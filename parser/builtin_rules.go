@@ -581,7 +581,7 @@ var builtinFiles = []ruleFile{
 				Summary:        "the node closed a connection because the peer's address has more of them than it allows (5 by default)",
 				Setting:        "--log-level=DEBUG; releases from v0.36 to the spring of 2026 print it at INFO, and need none",
 				FalsePositives: "it counts connections in both directions; a reverse proxy makes all peers one address",
-				Source:         "waku-org/nwaku waku/node/peer_manager/peer_manager.nim:706 @7d1c6ab (v0.36), INFO still @96f1c40; logos-messaging/logos-delivery logos_delivery/waku/node/peer_manager/peer_manager.nim:830 @69fbffa, DEBUG",
+				Source:         "waku-org/nwaku waku/node/peer_manager/peer_manager.nim:706 @7d1c6ab (v0.36), INFO still @96f1c40; logos-messaging/logos-delivery logos_delivery/waku/node/peer_manager/peer_manager.nim:830 @69fbffa, DEBUG and ip=ok(…)",
 				rawRecord: rawRecord{
 					Formats: []string{
 						"chronicles-text",

@@ -59,14 +59,16 @@ func hostOfCanonical(v string) (netip.Addr, Reject, string) {
 }
 
 // hostOfValue is hostOf for what a rule finds in its host field: a multiaddr, a
-// bare address, an address with a port, or either of the latter in nim's
-// some("…").
+// bare address, an address with a port, or either of the latter in nim's some("…")
+// (Option) or ok(…) (Opt).
 func hostOfValue(v string) (netip.Addr, Reject, string) {
 	if v == "" || v[0] == '/' || len(v) > MaxAddr {
 		return hostOf(v)
 	}
 	if inner, ok := strings.CutPrefix(v, `some("`); ok {
 		v = strings.TrimSuffix(inner, `")`)
+	} else if inner, ok := strings.CutPrefix(v, "ok("); ok {
+		v = strings.TrimSuffix(inner, ")")
 	}
 	a, err := netip.ParseAddr(v)
 	if err != nil {
