@@ -207,7 +207,7 @@ var builtinFiles = []ruleFile{
 		Implementation: "grandine",
 		Rule: []rawRule{
 			rawRule{
-				Line:            5,
+				Line:            6,
 				Name:            "banned",
 				Summary:         "the peer's address has more than five banned peers, and it came back",
 				Default:         true,
@@ -241,7 +241,7 @@ var builtinFiles = []ruleFile{
 				},
 			},
 			rawRule{
-				Line:            26,
+				Line:            27,
 				Name:            "handshake",
 				Summary:         "the peer's inbound connection failed in the transport handshake",
 				Setting:         "GRANDINE_LOG=eth2_libp2p::service=debug; with eth2_libp2p=debug the log holds peers' words raw and is not believed",
