@@ -99,6 +99,9 @@ func replay(p *parser.Parser, jails *jail.Set, captures []Capture, emit func(jai
 	if err != nil && !slices.ContainsFunc(lanes, func(l *lane) bool { return l.err == err }) {
 		return sum, err
 	}
+	if err != nil && len(lanes) > 1 && hosts.len() == 0 { // before anything was judged
+		return sum, err
+	}
 	unread := err
 	for _, l := range lanes {
 		sum.add(&l.reader.tally)
