@@ -49,7 +49,7 @@ func unwrap(text string, res *Result) (s string, full bool) {
 				s, found = payload, true
 				res.base += before
 				if res.Carrier == "" {
-					res.Carrier = c.name
+					res.Carrier, res.told = c.name, res.Continues
 				}
 				full = full || len(s) == journalLineMax || len(s)+end == journalLineMax
 				break

@@ -84,9 +84,11 @@ func (p *Parser) parse(l *Line, res *Result, explain bool) {
 		return
 	}
 	payload, full := unwrap(text, res)
-	if full && !l.Cut && !res.failed() {
+	if full && !l.Cut {
 		res.Continues, res.journald = true, true
-		res.fail(Cut, max(len(payload)-1, 0), "journald cut the line at 49152 bytes")
+		if !res.failed() {
+			res.fail(Cut, max(len(payload)-1, 0), "journald cut the line at 49152 bytes")
+		}
 	}
 	if p.head(l, payload, res) {
 		p.settle(l, res, explain)

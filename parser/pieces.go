@@ -41,8 +41,8 @@ type unfinished struct {
 	// size is the line's length where its carrier cut it without a mark, else 0. Of
 	// its rest only the last piece is shorter.
 	size int
-	// of is set where the stream is the zero one and the rest may come under any head,
-	// after as many lines of other streams as among says, but not after one of of.
+	// of is the line's own stream where the rest may come under any head, after as many
+	// lines of other streams as among says, but not after one of of.
 	of    lineStream
 	among int
 }
@@ -71,35 +71,37 @@ func (p *Pieces) Lost() { p.lost, p.since = true, nil }
 // unfinished line. It must be called for every line, or Skip for those that a
 // Scanner passed over.
 func (p *Pieces) Settle(l *Line, res *Result) {
-	nameless := false
+	var found rest
 	if p.mayContinue(l.Text) {
-		var rest bool
-		if rest, nameless = p.rest(l.Text, p.stream(l, res)); rest {
+		if found = p.rest(l.Text, p.stream(l, res)); found.is {
 			res.Reject, res.Detail, res.Column = Cut, "the line continues one that its carrier split", 0
 			res.Event, res.Risk = Event{}, 0
 		}
 	}
 	switch {
-	case !res.Continues:
+	case !res.Continues, found.last, found.told && !res.told:
 	case res.blind:
 		p.Lost()
 	default:
-		size := 0
-		if res.unmarked {
-			size = len(l.Text)
-		}
-		stream := res.stream.whole()
-		p.expect(unfinished{lineStream: stream, size: size})
-		if res.interrupted {
-			p.expect(unfinished{lineStream: res.stream, size: size})
-		}
-		if nameless || res.unmarked {
-			next := unfinished{size: size}
-			if res.unmarked && !res.journald && stream.name != "" {
-				next.of, next.among = stream, maxAmong
-			}
-			p.expect(next)
-		}
+		p.continues(l, res, &found)
+	}
+}
+
+// continues notes that l is unfinished.
+func (p *Pieces) continues(l *Line, res *Result, found *rest) {
+	size, stream := 0, res.stream.whole()
+	if res.unmarked {
+		size = len(l.Text)
+	}
+	p.expect(unfinished{lineStream: stream, size: size})
+	if res.interrupted {
+		p.expect(unfinished{lineStream: res.stream, size: size})
+	}
+	switch {
+	case res.unmarked && !res.journald && stream.name != "" && !found.bare:
+		p.expect(unfinished{size: size, of: stream, among: maxAmong})
+	case found.nameless:
+		p.expect(unfinished{size: size})
 	}
 }
 
@@ -134,7 +136,7 @@ func (p *Pieces) Skip(lines string) (cut int) {
 			continue
 		}
 		l.Text = strings.TrimSuffix(l.Text, "\r")
-		if rest, _ := p.rest(l.Text, p.stream(&l, nil)); rest {
+		if p.rest(l.Text, p.stream(&l, nil)).is {
 			cut++
 		}
 	}
@@ -154,21 +156,42 @@ func (p *Pieces) stream(l *Line, res *Result) lineStream {
 	return p.look.stream
 }
 
-// rest tells whether a line of stream at may be the rest of an unfinished one, which
-// it then ends, and whether of one in no stream that has a name: there the name of the
-// rest is the stranger's.
-func (p *Pieces) rest(text string, at lineStream) (rest, nameless bool) {
-	whole, goesOn := at.whole(), 0
+// rest is what a line may be of the unfinished ones.
+type rest struct {
+	is bool // the rest of one
+	// told is set where its carrier has said so.
+	told bool
+	// nameless is set where that may be of another stream than its head names, whose
+	// name is then a stranger's.
+	nameless bool
+	// bare is set with nameless where that has no head.
+	bare bool
+	// last is set where it is the last piece: it is shorter than the one before, which
+	// was cut without a mark. Whatever else a stranger has it look like, nothing follows.
+	last bool
+}
+
+// rest finds what a line of stream at is the rest of, which it then ends.
+func (p *Pieces) rest(text string, at lineStream) (found rest) {
+	whole, zero := at.whole(), lineStream{}
+	var goesOn unfinished
 	open := p.open[:0]
 	for _, o := range p.open {
-		zero := o.lineStream == lineStream{}
-		if !zero && o.lineStream != at && o.lineStream != whole {
+		if o.lineStream != zero && o.lineStream != at && o.lineStream != whole {
 			open = append(open, o)
 			continue
 		}
-		rest, nameless = true, nameless || zero
-		if o.asLong(text) {
-			goesOn = max(goesOn, o.size)
+		nameless, bare := o.lineStream == zero, o.lineStream == zero && o.of == zero
+		found.is, found.told = true, found.told || o.marks
+		found.nameless, found.bare = found.nameless || nameless, found.bare || bare
+		switch {
+		case o.asLong(text):
+			goesOn.size = max(goesOn.size, o.size)
+			if goesOn.of = o.of; !nameless {
+				goesOn.of = whole
+			}
+		case (!nameless || bare) && o.size >= minPiece && len(text) < alwaysRead:
+			found.last = true
 		}
 		if o.among > 0 && whole.name != "" && whole != o.of {
 			o.among--
@@ -179,24 +202,29 @@ func (p *Pieces) rest(text string, at lineStream) (rest, nameless bool) {
 	p.open = open
 	if p.lost && at.marks && !slices.Contains(p.since, whole) {
 		p.since = remember(p.since, whole.clone())
-		rest = true
+		found.is = true
 	}
-	if goesOn > 0 {
-		p.expect(unfinished{lineStream: whole, size: goesOn})
-		p.expect(unfinished{size: goesOn})
+	if goesOn.size > 0 {
+		found.last = false
+		if found.bare {
+			goesOn.of = zero
+		}
+		p.expect(unfinished{lineStream: whole, size: goesOn.size})
+		p.expect(goesOn)
 	}
-	return rest, nameless
+	return found
 }
 
+// minPiece is the least length of a line that something is known to have cut: RFC 3164
+// §4.1 allows 1024 bytes. Lines that are shorter are many.
+const minPiece = 900
+
 // asLong tells by its length whether a piece is not the last one of a line that is cut
-// without marks: the head before each of them, with the time, hardly changes that. A
-// shorter line than minPiece was cut by nothing that is known, and lines of its length
-// are many.
+// without marks. The head before each of them, with the time, hardly changes that, nor
+// do the tabs and the colour of the first one, each of which rsyslog writes as four
+// characters.
 func (u *unfinished) asLong(piece string) bool {
-	const (
-		heads    = 8
-		minPiece = 900 // RFC 3164 §4.1 allows 1024 bytes
-	)
+	const heads = 32
 	return u.size >= minPiece && len(piece) >= u.size-heads
 }
 

@@ -38,14 +38,16 @@ type Result struct {
 	base    int       // bytes of the line before the payload
 	carried carried   // what the carrier said
 	stream  lineStream
-	// interrupted is set with Continues when another process broke in, unmarked
-	// when the carrier has no marks for pieces: the rest may be the next line of any
-	// stream; but where it was journald, as the length tells, each piece has a head of
-	// its stream. blind is set when the carrier can't be read.
-	interrupted, unmarked, journald, blind bool
-	members                                []member // top-level members of a JSON line
-	json                                   jsonLine // the JSON line being framed
-	text                                   arena    // decoded text
+	// told is set with Continues where the outermost carrier's mark says so: in a rest
+	// what looks like another carrier is the stranger's. interrupted is set when another
+	// process broke in, unmarked when the carrier has no marks for pieces: the rest may
+	// be the next line of any stream; but not where it was journald, as the length tells:
+	// there each piece has a head of its stream. blind is set when the carrier can't be
+	// read.
+	told, interrupted, unmarked, journald, blind bool
+	members                                      []member // top-level members of a JSON line
+	json                                         jsonLine // the JSON line being framed
+	text                                         arena    // decoded text
 }
 
 // carried is what a carrier said about the line it wraps.
@@ -63,7 +65,7 @@ func (res *Result) reset() {
 	res.Reject = Unrecognised
 	res.Column, res.base = 0, 0
 	res.Risk, res.TabsLost = 0, false
-	res.Continues, res.interrupted, res.unmarked, res.journald, res.blind = false, false, false, false, false
+	res.Continues, res.told, res.interrupted, res.unmarked, res.journald, res.blind = false, false, false, false, false, false
 	res.stream = lineStream{}
 	res.carried = carried{}
 	res.format, res.ref = fmtNone, time.Time{}
