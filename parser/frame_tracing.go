@@ -25,7 +25,7 @@ func frameTracing(s string, res *Result) bool {
 		return false
 	}
 	rec.Time, res.format = at.t, fmtTracingFull
-	rest := s[at.n+7:]
+	rest := cutThreadID(s[at.n+7:])
 	if holdsAny(rest, dialSpans[:]) && holdsAny(rest, rawComponents[:]) {
 		res.Risk |= RiskDisplay
 	}
@@ -46,6 +46,7 @@ func frameTracing(s string, res *Result) bool {
 			rec.Span, rec.Logger, rec.Message, res.format = lastSpan(first), second, message, fmtTracingCompact
 		}
 	}
+	rec.Message = cutRustSource(rec.Message)
 	if i := strings.LastIndexByte(rec.Logger, ':'); i > 0 {
 		if _, isLine := digits(rec.Logger[i+1:]); isLine {
 			rec.Logger, res.format = rec.Logger[:i], fmtTracingCompact
@@ -53,6 +54,29 @@ func frameTracing(s string, res *Result) bool {
 	}
 	res.noteDisplay()
 	return true
+}
+
+// cutThreadID takes off "ThreadId(01) ", which with_thread_ids puts before the spans.
+func cutThreadID(s string) string {
+	if inner, ok := strings.CutPrefix(s, "ThreadId("); ok {
+		id, rest, _ := strings.Cut(inner, ") ")
+		if _, ok := digits(id); ok {
+			return rest
+		}
+	}
+	return s
+}
+
+// cutRustSource takes off "LINE: " or "FILE.rs:LINE: ", which with_line_number and
+// with_file put before the message.
+func cutRustSource(message string) string {
+	source, rest, _ := strings.Cut(message, ": ")
+	line := source[strings.LastIndexByte(source, ':')+1:]
+	file := strings.TrimSuffix(source, line)
+	if _, ok := digits(line); ok && !hasSpace(file) && (file == "" || strings.HasSuffix(file, ".rs:")) {
+		return rest
+	}
+	return message
 }
 
 // readTracingStamp reads RFC 3339, also in brackets.
