@@ -107,7 +107,7 @@ var risks = [...]risk{
 		},
 		needles: []string{
 			"unrecognized response", " lazy handshake ( ", lotusExchange, bitswapLogger,
-			"remote)", "websocket:", readingRequest, "eq  error ",
+			"(remote)", "ebsocket:", errorsFields, "q  error ",
 		},
 	},
 	{
@@ -129,14 +129,15 @@ const (
 	bitswapLogger = "bitswap"
 )
 
-// A peer's reason for closing the connection stands bare in the error of a stream over
-// WebTransport (webtransport-go, SessionError): then only the words before it show it.
+// Peers' reasons for closing a connection, and what stands before them.
 const (
-	// readingRequest stands in those of celestia-node at ERROR (share/shwap/p2p/shrex/server.go),
-	// and of Kubo with IPNS over pubsub at INFO (go-libp2p-pubsub-router, fetch.go).
-	readingRequest = " reading request "
 	// webSocketClosed is how gorilla/websocket's CloseError begins.
 	webSocketClosed = "websocket: close "
+	// errorsFields stand where an error was printed by %w, which only fmt.Errorf knows:
+	// celestia-node does it at ERROR (share/shwap/p2p/shrex/server.go), and one of the
+	// fields of WebTransport's SessionError is the reason. Its own text is nothing but the
+	// reason: where that is printed, only the words before it can show it.
+	errorsFields = "Error=&{"
 )
 
 // maxLodestarStamp bounds what stands before a line's module in Lodestar's text format:
@@ -163,7 +164,7 @@ var answerWitnesses = [...]string{
 	"unrecognized response. expected: ", "unrecognized response: ", "protocol mismatch in lazy handshake ( ",
 	"block sync peer errored: ", "block sync request invalid: ",
 	"failed to read block sync request: ", "could not send request to peer ",
-	webSocketClosed, readingRequest,
+	webSocketClosed, errorsFields,
 }
 
 // holdsAnswer tells whether a console message has a peer's answer or his reason raw in

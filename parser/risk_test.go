@@ -67,7 +67,6 @@ func TestConsoleWitness(t *testing.T) {
 		// connection: over QUIC, WebSocket and WebTransport.
 		{stamp + "WARN\tchainxchg\texchange/server.go:47\tfailed to read block sync request: x", RiskAnswer},
 		{stamp + "ERROR\tshrex\tshrex/server.go:185\tserver: reading request row_v0 from peer 12D3, %!w(*webtransport.SessionError=&{true 0 x", RiskAnswer},
-		{stamp + "INFO\tpubsub-valuestore\tnamesys/fetch.go:44\terror reading request from 12D3: x", RiskAnswer},
 		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed: connection closed (remote): code: 0x0: transport error: Application error 0x0 (remote): x", RiskAnswer},
 		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed: Application error 0x0 (remote): connection closed (remote): code: 0x0", RiskAnswer},
 		{stamp + "ERROR\tapp\tapp/app.go:1\tfailed: PROTOCOL_VIOLATION (remote) (frame type: 0x6): x", RiskAnswer},
