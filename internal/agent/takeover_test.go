@@ -131,6 +131,31 @@ func TestStartWithANewStateFile(t *testing.T) {
 	}
 }
 
+// TestStateFileRemovedWhileRunning has an alarm about it; a daemon that is stopped puts
+// the file back, and all that it had banned stays out.
+func TestStateFileRemovedWhileRunning(t *testing.T) {
+	l := newLab(t, liveConfig)
+	l.start()
+	l.banByHand("198.18.0.0/24", "-1")
+	if err := os.Remove(filepath.Join(l.dir, "state.db")); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("the alarm", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && strings.Contains(fmt.Sprint(s.Alarms), "was removed or replaced while the daemon has it open")
+	})
+	l.banByHand("2001:db8:1:2::/64", "30m")
+	l.stop()
+	l.start()
+	if n := len(l.bans()); n != 2 {
+		t.Errorf("%d bans, want 2", n)
+	}
+	l.wait("no alarm", func() bool {
+		s, err := l.client.Status(t.Context())
+		return err == nil && !strings.Contains(fmt.Sprint(s.Alarms), "was removed")
+	})
+}
+
 // TestDamagedStateIsRead damages a part of the state file: what the rest of it says
 // is in force again, as it was made, also what was forced and also where the kernel
 // has forgotten it, as in a power cut.

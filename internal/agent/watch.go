@@ -39,6 +39,15 @@ func (e *engine) noteAside(now time.Time) {
 	e.alarms.set(now, "state", "aside", what, "look at the disk; `p2pban bans` shows who is out still, and `p2pban dry-run` on the logs whom the jails had out, to ban by hand; then move the damaged file away, which ends this alarm")
 }
 
+// noteGone tells of a state file that has no name any more.
+func (e *engine) noteGone(now time.Time) {
+	what := ""
+	if e.store.Gone() {
+		what = "the state file " + e.store.Path() + " was removed or replaced while the daemon has it open: what it decides is saved where the next start does not look"
+	}
+	e.alarms.set(now, "state", "gone", what, "`systemctl restart p2pban`: one that is stopped puts it back whole, if nothing stands in its place; one that is killed loses all bans")
+}
+
 // watch looks, every watchEvery, at what may need a person.
 func (e *engine) watch(now time.Time) {
 	for _, f := range e.enforcers {
@@ -62,6 +71,7 @@ func (e *engine) watch(now time.Time) {
 	}
 	e.watchJails(now)
 	e.noteAside(now)
+	e.noteGone(now)
 	e.bus.tellLost()
 }
 

@@ -36,6 +36,7 @@ import (
 type Store struct {
 	db   *sql.DB
 	path string
+	file os.FileInfo // which file is open; set before the Store is given out
 	lock *os.File
 	// statements is set before the Store is given out.
 	statements statements
@@ -90,6 +91,12 @@ func openPath(path string, mayRename bool) (s *Store, saved Saved, aside string,
 	}
 	if err == nil {
 		s, err = openChecked(path, &saved, ids)
+	}
+	if err == nil {
+		if s.file, err = os.Stat(path); err != nil {
+			s.db.Close()
+			err = fmt.Errorf("state: %w", err)
+		}
 	}
 	if err == nil && aside != "" && len(saved.Bans) == 0 {
 		saved = salvage(aside)
@@ -246,9 +253,14 @@ func (s *Store) Empty() bool {
 	return s.newest == 0
 }
 
-// Close closes the file and gives up the lock.
+// Close closes the file and gives up the lock. A file that was removed meanwhile it
+// puts back.
 func (s *Store) Close() error {
-	err := s.db.Close()
+	again, err := s.copyGone()
+	err = errors.Join(err, s.db.Close())
+	if again != "" {
+		err = errors.Join(err, putBack(again, s.path))
+	}
 	// The lock goes last: until then the file is ours.
 	return errors.Join(err, s.lock.Close())
 }
