@@ -24,7 +24,8 @@ import (
 // network namespace, whatever files and processes the two can see, and it is
 // gone with its process, so that a killed daemon claims nothing. Only who may
 // change the firewall can write the comment, and the name in it is random, so
-// that nobody else can make a claim that keeps us out.
+// that nobody else can make a claim that keeps us out. Whose socket has the name is
+// asked of the kernel, and where it does not answer the process is looked for.
 type claim struct {
 	socket net.Listener
 	name   string
@@ -70,7 +71,11 @@ func (c *claim) heeds(what, format, comment string) error {
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):
 		return nil // its process has ended
-	case err != nil: // such as a full queue: somebody holds it
+	case err != nil && !runsAs(pid, uid):
+		// Such as a full queue. Who has seen the name, which is no secret, can take it
+		// up when its daemon ends, let nobody in, and so keep the next from starting.
+		return nil
+	case err != nil:
 		return owned(what, pid, "")
 	}
 	defer conn.Close()
@@ -100,6 +105,12 @@ func peerOf(conn *net.UnixConn) (*unix.Ucred, error) {
 		peer, errPeer = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	return peer, errors.Join(err, errPeer)
+}
+
+// runsAs tells whether there is a process of that number and user.
+func runsAs(pid, uid int) bool {
+	var st unix.Stat_t
+	return unix.Stat(fmt.Sprintf("/proc/%d", pid), &st) == nil && int(st.Uid) == uid
 }
 
 // maxCommand bounds how much of a command line an error repeats, in bytes.

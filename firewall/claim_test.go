@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/p2pban/p2pban/internal/netnstest"
 )
@@ -73,10 +76,12 @@ func TestClaimsThatDoNotHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer squatted.Close()
+	deaf(t, "DEAF")
 	for what, comment := range map[string]string{
 		"an operator's comment":        "bans of ours, ask Ada",
 		"a daemon that was killed":     fmt.Sprintf(tableClaim, 4242, os.Geteuid(), "NOBODY"),
 		"a name that another took":     fmt.Sprintf(tableClaim, 4242, os.Geteuid()+1, "SQUATTED"),
+		"one that hears nobody":        fmt.Sprintf(tableClaim, endedPID(t), os.Geteuid(), "DEAF"),
 		"half a claim":                 "kept by p2pban pid 42",
 		"an empty comment":             "",
 		"a claim in another namespace": fmt.Sprintf(tableClaim, 4242, os.Geteuid(), elsewhere(t)),
@@ -95,6 +100,40 @@ func TestClaimsThatDoNotHold(t *testing.T) {
 	if err := newExclusive(t).Init(context.Background(), nil); !errors.Is(err, ErrOwned) {
 		t.Errorf("a claim that holds: %v, want ErrOwned", err)
 	}
+	run(t, fmt.Sprintf("delete table inet p2pban\nadd table inet p2pban { comment %q; }\n",
+		fmt.Sprintf(tableClaim, os.Getpid(), os.Geteuid(), "DEAF")), "nft", "-f", "-")
+	if err := newExclusive(t).Init(context.Background(), nil); !errors.Is(err, ErrOwned) {
+		t.Errorf("a claim whose process runs and hears nobody: %v, want ErrOwned", err)
+	}
+}
+
+// deaf holds the name of a claim's socket, whose queue is full.
+func deaf(t *testing.T, name string) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: claimSocket + name}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		waits, err := net.Dial("unix", claimSocket+name)
+		if err != nil {
+			return
+		}
+		t.Cleanup(func() { waits.Close() })
+	}
+	t.Fatal("the queue takes all who come")
+}
+
+// endedPID is the number of a process that has ended.
+func endedPID(t *testing.T) int {
+	c := exec.Command("true")
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return c.Process.Pid
 }
 
 // elsewhere is the name of a claim's socket in another network namespace.
