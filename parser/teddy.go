@@ -166,7 +166,7 @@ func bucketsOf(all []fingerprint) (b [teddyBuckets][]fingerprint) {
 // lines that nodes print most. A bucket that passes four bytes of it stops the search
 // once a line, whatever it passes by chance: three needles more, with which one passed
 // " msg", had a sparse log take 1.8 times; seven, of which one passed "ted:", 1.5 times.
-const usual = `ts=2026-01-01T00:00:00.020Z level=debug level=info level=warn level=error source=/go/pkg/mod/github.com/libp2p/go-libp2p@v0.51.0/p2p/net/swarm/swarm_dial.go:551 msg="x" logger=net logger=swarm2 logger=dht logger=basichost logger=upgrader err="x" error="x" peer=12D3KooW addr=/ip4/10.0.0.1/tcp/4001/udp/4001/quic-v1/p2p/
+const usual = `ts=2026-01-01T00:00:00.020Z level=debug level=info level=warn level=error source=/go/pkg/mod/github.com/libp2p/go-libp2p@v0.51.0/p2p/net/swarm/swarm_dial.go:551 source=/go/pkg/mod/github.com/libp2p/go-libp2p-kad-dht@v0.34.0/query.go:410 msg="x" logger=net logger=swarm2 logger=dht logger=basichost logger=upgrader err="x" error="x" peer=12D3KooW addr=/ip4/10.0.0.1/tcp/4001/udp/4001/quic-v1/p2p/
 time=2026	DEBUG	INFO	WARN	ERROR	swarm2	{"peer": "x", "error": "x"}
 {"level":"info","ts":"2026","logger":"dht","caller":"x.go:551","msg":"x","time":"x","timestamp":"x","fields":{"message":"x","target":"libp2p_swarm"}}
 00Z DEBUG TRACE  INFO  WARN ERROR libp2p_swarm: connection peer_id=
