@@ -24,7 +24,6 @@ import (
 	"github.com/p2pban/p2pban/firewall"
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
-	"github.com/p2pban/p2pban/internal/metrics"
 	"github.com/p2pban/p2pban/internal/state"
 	"github.com/p2pban/p2pban/jail"
 	"github.com/p2pban/p2pban/sources"
@@ -69,7 +68,8 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if a.metrics, err = listenMetrics(cfg.Metrics, o.Log); err != nil {
+	a.metrics, err = listenMetrics(cfg.Metrics, o.Log)
+	if a.metricsTaken = taken(err); err != nil && !a.metricsTaken {
 		for _, f := range a.engine.enforcers {
 			f.backend.Close()
 		}
@@ -83,9 +83,12 @@ type agent struct {
 	engine    *engine
 	desk      *desk
 	protected protected
-	metrics   net.Listener // nil when none are served
-	log       *slog.Logger
-	reload    <-chan os.Signal
+	metrics   net.Listener // nil when none are served, or not yet
+	// metricsTaken is set when another has the address, which is tried again.
+	metricsTaken bool
+	metricsAt    config.Metrics
+	log          *slog.Logger
+	reload       <-chan os.Signal
 }
 
 // openState opens the state file. One that is damaged is kept under another
@@ -176,7 +179,7 @@ func build(ctx context.Context, o Options, store *state.Store, saved state.Saved
 	if err := e.openSources(cfg); err != nil {
 		return nil, err
 	}
-	return &agent{engine: e, protected: protected, desk: &desk{engine: e, load: o.Load, running: cfg}, log: o.Log, reload: o.Reload}, nil
+	return &agent{engine: e, protected: protected, metricsAt: cfg.Metrics, desk: &desk{engine: e, load: o.Load, running: cfg}, log: o.Log, reload: o.Reload}, nil
 }
 
 // bareEngine makes an engine that has no enforcers and no sources yet and that goes
@@ -223,15 +226,8 @@ func (a *agent) run(ctx context.Context, l net.Listener) error {
 	}
 	server := &control.Server{Listener: l, Daemon: a.desk, Log: a.log}
 	group.Go(func() error { return server.Run(ctx) })
-	if a.metrics != nil {
-		m := &metrics.Server{Listener: a.metrics, Gather: a.engine.snapshot, Log: a.log}
-		group.Go(func() error {
-			// Whoever watches must not be able to end what he watches.
-			if err := m.Run(ctx); err != nil {
-				a.log.Error("metrics are not served any more", "error", err)
-			}
-			return nil
-		})
+	if a.metrics != nil || a.metricsTaken {
+		group.Go(func() error { a.serveMetrics(ctx); return nil })
 	}
 	group.Go(func() error { return a.reloads(ctx) })
 	// The engine begins last: from here on only its goroutine may look into it.

@@ -99,7 +99,8 @@ func TestMetricsAreOff(t *testing.T) {
 	}
 }
 
-// TestMetricsAddressTaken is told to whoever starts the daemon.
+// TestMetricsAddressTaken: who is at the address first keeps nobody from being banned, and
+// metrics are served once he has gone.
 func TestMetricsAddressTaken(t *testing.T) {
 	l := newLab(t, liveConfig+"[metrics]\nlisten = \"127.0.0.1:9847\"\n")
 	other, err := net.Listen("tcp", "127.0.0.1:9847")
@@ -107,12 +108,28 @@ func TestMetricsAddressTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
+	l.start()
+	l.accuse("node.log", hostile, 3)
+	l.wait("the ban in the kernel", func() bool { return inKernel(t, hostile.String()) })
+	l.wait("the log to say it", func() bool {
+		return strings.Contains(l.log.String(), "metrics are not served yet") && strings.Contains(l.log.String(), "listen=127.0.0.1:9847")
+	})
+	other.Close()
+	l.wait("the metrics to be served", func() bool { return strings.Contains(l.log.String(), `msg="metrics are served"`) })
+	if got := scrape(t, "tcp", "127.0.0.1:9847"); !strings.Contains(got, "p2pban_lines_total") {
+		t.Errorf("the metrics are:\n%s", got)
+	}
+}
+
+// TestMetricsAddressWrong is told to whoever starts the daemon.
+func TestMetricsAddressWrong(t *testing.T) {
+	l := newLab(t, liveConfig+"[metrics]\nlisten = \"unix:DIR/p2pban.toml\"\n")
 	cfg, err := l.load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = Run(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Out: io.Discard})
-	if err == nil || !strings.Contains(err.Error(), "[metrics] listen") || !strings.Contains(err.Error(), "127.0.0.1:9847: bind: address already in use") {
+	if err == nil || !strings.Contains(err.Error(), "[metrics] listen") || !strings.Contains(err.Error(), "p2pban.toml is in the way") {
 		t.Errorf("the daemon ended with %v", err)
 	}
 }

@@ -2,11 +2,13 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net"
 	"slices"
+	"syscall"
 
 	"github.com/p2pban/p2pban/internal/config"
 	"github.com/p2pban/p2pban/internal/control"
@@ -27,6 +29,35 @@ func listenMetrics(c config.Metrics, log *slog.Logger) (l net.Listener, err erro
 		return nil, fmt.Errorf("serving metrics ([metrics] listen): %w", err)
 	}
 	return l, nil
+}
+
+// taken tells whether another program listens at the address. Any local user can be the
+// first at a port, and must not keep bans from being made by that.
+func taken(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
+
+// serveMetrics serves them until ctx ends, once the address is free. Whoever watches
+// must not be able to end what he watches.
+func (a *agent) serveMetrics(ctx context.Context) {
+	if a.metricsTaken {
+		a.log.Error("metrics are not served yet, for another program listens at their address; it is tried again", "listen", a.metricsAt.Address)
+	}
+	for backoff := firstBackoff; a.metrics == nil; backoff = min(2*backoff, maxBackoff) {
+		if !pause(ctx, backoff) {
+			return
+		}
+		l, err := listenMetrics(a.metricsAt, a.log)
+		if err != nil && !taken(err) {
+			a.log.Error("metrics are not served", "error", err)
+			return
+		}
+		if a.metrics = l; l != nil {
+			a.log.Info("metrics are served", "listen", a.metricsAt.Address)
+		}
+	}
+	m := &metrics.Server{Listener: a.metrics, Gather: a.engine.snapshot, Log: a.log}
+	if err := m.Run(ctx); err != nil {
+		a.log.Error("metrics are not served any more", "error", err)
+	}
 }
 
 // snapshot is what a scrape shows, taken in one request to the engine.
