@@ -26,7 +26,7 @@ func frameTracing(s string, res *Result) bool {
 	}
 	rec.Time, res.format = at.t, fmtTracingFull
 	rest := cutThreadID(s[at.n+7:])
-	if holdsAny(rest, dialSpans[:]) && holdsAny(rest, rawComponents[:]) {
+	if showsDial(rest) {
 		res.Risk |= RiskDisplay
 	}
 	t := tracingSpans{res: res, rest: rest}
@@ -161,10 +161,17 @@ var displayNeedles = [...]string{
 // that he has written between them is not the only one there can be.
 func displaysPeerText(message string) bool {
 	always := func(string) bool { return true }
-	raw := func(rest string) bool { return holdsAny(rest, rawComponents[:]) }
 	return slices.ContainsFunc(displayWitnesses[:], func(w string) bool { return standsBare(message, w, always) }) ||
-		slices.ContainsFunc(addressWitnesses[:], func(w string) bool { return standsBare(message, w, raw) })
+		slices.ContainsFunc(addressWitnesses[:], func(w string) bool { return standsBare(message, w, holdsRaw) })
 }
+
+// showsDial tells whether s, a line from its spans on, has one of dialSpans with an
+// address that a peer may have written.
+func showsDial(s string) bool {
+	return slices.ContainsFunc(dialSpans[:], func(span string) bool { return standsBare(s, span, holdsRaw) })
+}
+
+func holdsRaw(s string) bool { return holdsAny(s, rawComponents[:]) }
 
 // standsBare tells whether witness stands outside quotes in message and before a text
 // that is not quoted and that fits; what fits nowhere in a text fits nowhere in its end.

@@ -226,6 +226,10 @@ func TestDialSpanWitness(t *testing.T) {
 		{"\x1b[2m2026-11-29T14:11:49.146349Z\x1b[0m \x1b[34mDEBUG\x1b[0m \x1b[1mnew_established_connection\x1b[0m\x1b[1m{\x1b[0m\x1b[3mremote_addr\x1b[0m\x1b[2m=\x1b[0m/sni/x", RiskDisplay},
 		{stamp + "new_established_connection{remote_addr=/ip4/192.0.2.1/tcp/4001/p2p/12D3 id=1 peer=12D3}: " + event, 0},
 		{stamp + "new_incoming_connection{remote_addr=/ip4/192.0.2.1/tcp/4001 id=1}: " + event, 0},
+		// What a stranger has written between quotes shows no span.
+		{stamp + `eth2_libp2p::service: Failed incoming connection from=/ip4/192.0.2.1/tcp/1 error="Transport error: Other(aborted by peer: \" Transport::dial{address=/dns4/x)"`, 0},
+		{stamp + `app{agent="new_established_connection /sni/x"}: app: hello`, 0},
+		{stamp + `app{agent="Transport::dial"}:Transport::dial{address=/dns4/x`, RiskDisplay},
 		{`{"timestamp":"2026-11-29T14:11:49.146349Z","level":"DEBUG","fields":{"message":"invalid length prefix: x"},"target":"multistream_select::length_delimited","span":{"remote_addr":"/sni/x\ny","id":"1","name":"new_established_connection"}}`, 0},
 	} {
 		var r Result
