@@ -140,10 +140,6 @@ const (
 	errorsFields = "Error=&{"
 )
 
-// maxLodestarStamp bounds what stands before a line's module in Lodestar's text format:
-// "Nov-29 17:25:08.114", or epoch and slot, or nothing.
-const maxLodestarStamp = 24
-
 // isLodestarRequest tells whether s is a line of Lodestar's text format, "TIME[MODULE]
 // LEVEL: Req  error …", on a request that a peer answered with an error in words of his
 // own (packages/reqresp/src/request/index.ts and errors.ts, at VERBOSE). The words count
@@ -152,8 +148,15 @@ func isLodestarRequest(s string) bool {
 	stamp, rest, _ := strings.Cut(s, "[")
 	module, rest, _ := strings.Cut(rest, "]")
 	level, message, _ := strings.Cut(strings.TrimLeft(rest, " "), ": ")
-	return strings.HasPrefix(message, "Req  error ") && len(stamp) <= maxLodestarStamp &&
+	return strings.HasPrefix(message, "Req  error ") && isLodestarStamp(stamp) &&
 		!strings.ContainsAny(module, " \"") && !strings.ContainsAny(level, " \"")
+}
+
+// isLodestarStamp tells whether s is "Nov-29 17:25:08.114", "Eph 12/31 11.423" (epoch and
+// slot) or nothing (packages/logger/src/utils/format.ts).
+func isLodestarStamp(s string) bool {
+	month, clock, _ := strings.Cut(s, "-")
+	return s == "" || strings.HasPrefix(s, "Eph ") || monthNumber(month) != 0 && len(clock) == len("29 17:25:08.114")
 }
 
 // answerWitnesses stand before a peer's words: go-multistream's errors (client.go,
