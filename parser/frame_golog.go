@@ -34,26 +34,22 @@ func frameGoLogConsole(s string, res *Result) bool {
 	}
 	rec.Time, res.format = at.t, fmtGoLogConsole
 	logger, afterLogger, ok := strings.Cut(rest, tab)
-	if !ok {
-		rec.Message = rest
-		return true
-	}
-	if isGoSource(logger) { // zap without a logger's name
+	switch {
+	case ok && isGoSource(logger): // zap without a logger's name
 		rec.Source, rec.Message = logger, afterLogger
-		return true
+	case !ok || len(logger) > MaxLogger || hasSpace(logger): // and without the position
+		rec.Message = rest
+	default:
+		rec.Logger, rest = logger, afterLogger
+		if source, message, ok := strings.Cut(rest, tab); ok && isGoSource(source) {
+			rec.Source, rest = source, message
+		}
+		if rec.Logger == canonicalLogger {
+			return canonicalConsole(s, rest, tab, res)
+		}
+		rec.Message = rest
+		trailingFields(tab, res)
 	}
-	if len(logger) > MaxLogger || hasSpace(logger) {
-		return res.fail(malformedOrForged(s), len(s)-len(rest), "the logger's name is none")
-	}
-	rec.Logger, rest = logger, afterLogger
-	if source, message, ok := strings.Cut(rest, tab); ok && isGoSource(source) {
-		rec.Source, rest = source, message
-	}
-	if rec.Logger == canonicalLogger {
-		return canonicalConsole(s, rest, tab, res)
-	}
-	rec.Message = rest
-	trailingFields(tab, res)
 	res.Risk |= consoleRisk(rec, tab)
 	return true
 }

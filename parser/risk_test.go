@@ -81,6 +81,12 @@ func TestConsoleWitness(t *testing.T) {
 		{stamp + "DEBUG\tbitswap/client/msgq\tmessagequeue/messagequeue.go:1\tsent 1", RiskAnswer},
 		{stamp + "INFO\tbitswap/server/decision\tdecision/engine.go:465\tReplace WantHave with WantBlock is enabled\t{\"maxSize\": 1024}", 0},
 		{stamp + "WARN\tbitswap/network/httpnet\thttpnet/httpnet.go:696\t\"x\" -> 500: \"y\"", 0},
+		// Zap without a logger's name, and without the position either.
+		{stamp + "ERROR\tapp/app.go:1\tfailed: unrecognized response. expected: x (or na). got: y", RiskAnswer},
+		{stamp + "ERROR\tfailed: unrecognized response. expected: x (or na). got: y", RiskAnswer},
+		{stamp + "ERROR\tfailed: unrecognized response. expected: x (or na). got: y\tz", RiskAnswer},
+		{stamp + "ERROR\tapp/app.go:1\tfailed again\t{\"error\": \"unrecognized response. expected: x (or na). got: y\"}", 0},
+		{stamp + "ERROR\tfailed again\t{\"error\": \"unrecognized response. expected: x (or na). got: y\"}", 0},
 		{stamp + "WARN\thello\thello/hello.go:1\tfailed to say hello\t{\"error\": \"unrecognized response. expected: x (or na). got: y\"}", 0},
 		{stamp + "INFO\tapp\tapp/app.go:1\tagent \"unrecognized response. expected: x\"", 0},
 		{`time=2026-11-29T11:11:05.095Z level=WARN msg="unrecognized response. expected: x (or na). got: y" logger=app`, 0},
