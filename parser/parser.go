@@ -148,7 +148,7 @@ func (p *Parser) frame(s string, res *Result) {
 	if strings.Contains(unquoted(s), handshakeContents) {
 		shown |= RiskHandshakeContents
 	}
-	if isLodestarRequest(s) {
+	if isLodestarRequest(s) || isGoLog(s) && holdsAnswer(s) {
 		shown |= RiskAnswer
 	}
 	res.Risk, res.TabsLost = shown, tabsLost(s)

@@ -32,7 +32,7 @@ const (
 	// RiskAnswer: what a peer answers when our node opens a stream to it, and why he
 	// closes a connection, stand raw in the error of the stream, and Lotus' own protocol
 	// has an error in the peer's words; the witness is a console line of any logger that
-	// prints one of them, or one of Lodestar's.
+	// prints one of them, one of Go's package log, or one of Lodestar's.
 	RiskAnswer
 	// RiskPeersWords: py-libp2p prints topics, namespaces and reasons in a peer's
 	// words raw, some of them at INFO and WARNING, which is the level of all its
@@ -103,7 +103,7 @@ var risks = [...]risk{
 		Risk: Risk{
 			Bit: RiskAnswer, Name: "answer-console",
 			Summary: "the node prints raw, in console format, what a peer answered on a stream that the node opened, or why he closed the connection: a peer can write whole lines, any address in them",
-			Setting: "GOLOG_LOG_FMT=json (Lodestar: --logLevel info), or, where it is not celestia-node, whoever prints such errors (Kubo: bitswap; Lotus: chainxchg) at error (GOLOG_LOG_LEVEL=error,canonical-log=info)",
+			Setting: "GOLOG_LOG_FMT=json (Lodestar: --logLevel info), or, where it is not celestia-node, whoever prints such errors (Kubo: bitswap; Lotus: chainxchg) at error (GOLOG_LOG_LEVEL=error,canonical-log=info); in a program of your own that prints them by package log, %q",
 		},
 		needles: []string{
 			"unrecognized response", " lazy handshake ( ", lotusExchange, bitswapLogger,
@@ -183,6 +183,13 @@ func holdsAnswer(message string) bool {
 func unquoted(s string) string {
 	bare, _, _ := strings.Cut(s, `"`)
 	return bare
+}
+
+// isGoLog tells whether s is a line of Go's package log, "2006/01/02 15:04:05 message",
+// in which an application's own words and errors stand raw.
+func isGoLog(s string) bool {
+	const layout = "2006/01/02 15:04:05"
+	return len(s) > len(layout) && s[4] == '/' && readStamp(strings.ReplaceAll(s[:len(layout)], "/", "-"), ' ').n > 0
 }
 
 // closedByRemote stands in quic-go's errors (internal/qerr) between what happened and the

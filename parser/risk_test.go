@@ -87,6 +87,13 @@ func TestConsoleWitness(t *testing.T) {
 		{stamp + "ERROR\tfailed: unrecognized response. expected: x (or na). got: y\tz", RiskAnswer},
 		{stamp + "ERROR\tapp/app.go:1\tfailed again\t{\"error\": \"unrecognized response. expected: x (or na). got: y\"}", 0},
 		{stamp + "ERROR\tfailed again\t{\"error\": \"unrecognized response. expected: x (or na). got: y\"}", 0},
+		// Go's package log, which escapes nothing, and nginx, which quotes.
+		{"2026/11/29 17:40:30 failed: unrecognized response. expected: x (or na). got: y", RiskAnswer},
+		{"2026/11/29 17:40:30.250113 app.go:5: failed: Application error 0x0 (remote): x", RiskAnswer},
+		{"2026/11/29 17:40:30 failed \"unrecognized response. expected: x\"", 0},
+		{`2026/11/29 17:40:30 [error] 7#7: *1 not found, client: 192.0.2.1, request: "GET /unrecognized response: x"`, 0},
+		{"Nov 29 17:40:30 vm sshd[7]: Invalid user unrecognized response: x from 192.0.2.1", 0},
+		{"2026/11/29 failed: unrecognized response: x", 0},
 		{stamp + "WARN\thello\thello/hello.go:1\tfailed to say hello\t{\"error\": \"unrecognized response. expected: x (or na). got: y\"}", 0},
 		{stamp + "INFO\tapp\tapp/app.go:1\tagent \"unrecognized response. expected: x\"", 0},
 		{`time=2026-11-29T11:11:05.095Z level=WARN msg="unrecognized response. expected: x (or na). got: y" logger=app`, 0},
