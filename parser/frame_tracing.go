@@ -45,13 +45,13 @@ func frameTracing(s string, res *Result) bool {
 		if second, message, ok := strings.Cut(after, ": "); ok && isModulePath(second) {
 			rec.Span, rec.Logger, rec.Message, res.format = lastSpan(first), second, message, fmtTracingCompact
 		}
-	}
-	rec.Message = cutRustSource(rec.Message)
-	if i := strings.LastIndexByte(rec.Logger, ':'); i > 0 {
-		if _, isLine := digits(rec.Logger[i+1:]); isLine {
-			rec.Logger, res.format = rec.Logger[:i], fmtTracingCompact
+		if i := strings.LastIndexByte(rec.Logger, ':'); i > 0 {
+			if _, isLine := digits(rec.Logger[i+1:]); isLine {
+				rec.Logger, res.format = rec.Logger[:i], fmtTracingCompact
+			}
 		}
 	}
+	rec.Message = cutRustSource(rec.Message)
 	res.noteDisplay()
 	return true
 }

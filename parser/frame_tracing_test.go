@@ -22,6 +22,7 @@ func TestTracingSpanInSpan(t *testing.T) {
 		stamp + "Swarm::poll:" + before + span + event + after,
 		stamp + "new_outgoing_connection{remote_addr=/dns4/x id=1}:" + span + event + after,
 		stamp + before + "y:" + span + event + after,
+		stamp + before + "new_incoming_connection{remote_addr=/ip4/192.0.2.8/tcp/1 id=5}: libp2p_core::upgrade::apply:3: Failed to upgrade inbound stream upgrade=/noise remote_addr=/ip4/192.0.2.8/tcp/1 id=5",
 		stamp + "\x1b[1m" + before + "\x1b[0m" + span + event + after,
 	} {
 		if p.Parse(Line{Text: forged}, &res); res.Reject == Accepted {
