@@ -89,7 +89,7 @@ var risks = [...]risk{
 			Summary: "py-libp2p prints what a stranger sends in place of multistream's header raw: he can write whole lines, any address in them (0.7.0: before authentication and at every level; 0.8.1: authenticated peers, at DEBUG of host.basic_host)",
 			Setting: "py-libp2p 0.8.1 or later with LIBP2P_DEBUG=:CRITICAL,libp2p.network.swarm:DEBUG",
 		},
-		needles: []string{handshakeContents},
+		needles: []string{"handshake_contents="},
 	},
 	{
 		Risk: Risk{
@@ -217,8 +217,9 @@ func holdsReason(message string) bool {
 const dialErrorLine = "  * [/"
 
 // handshakeContents is how py-libp2p introduces the peer's bytes
-// (libp2p/protocol_muxer/multiselect.py), in a record or in a traceback.
-const handshakeContents = "handshake_contents="
+// (libp2p/protocol_muxer/multiselect.py), in a record or in a traceback. What has a space
+// loggers put between quotes.
+const handshakeContents = "received handshake_contents="
 
 // pythonLoggers are those of py-libp2p that print words of a peer's own raw, each
 // with its children: at DEBUG in many lines, from INFO on where one of
