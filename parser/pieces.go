@@ -98,10 +98,10 @@ func (p *Pieces) continues(l *Line, res *Result, found *rest) {
 		p.expect(unfinished{lineStream: res.stream, size: size})
 	}
 	switch {
-	case res.unmarked && !res.journald && stream.name != "" && !found.bare:
-		p.expect(unfinished{size: size, of: stream, among: maxAmong})
-	case found.nameless:
+	case found.bare:
 		p.expect(unfinished{size: size})
+	case res.unmarked && !res.journald && stream.name != "":
+		p.expect(unfinished{size: size, of: stream, among: maxAmong})
 	}
 }
 
@@ -159,12 +159,10 @@ func (p *Pieces) stream(l *Line, res *Result) lineStream {
 // rest is what a line may be of the unfinished ones.
 type rest struct {
 	is bool // the rest of one
-	// told is set where its carrier has said so.
+	// told is set where the carrier of that one has said so.
 	told bool
-	// nameless is set where that may be of another stream than its head names, whose
-	// name is then a stranger's.
-	nameless bool
-	// bare is set with nameless where that has no head.
+	// bare is set where the unfinished line has no head: one that this line begins with
+	// is a stranger's.
 	bare bool
 	// last is set where it is the last piece: it is shorter than the one before, which
 	// was cut without a mark. Whatever else a stranger has it look like, nothing follows.
@@ -174,23 +172,21 @@ type rest struct {
 // rest finds what a line of stream at is the rest of, which it then ends.
 func (p *Pieces) rest(text string, at lineStream) (found rest) {
 	whole, zero := at.whole(), lineStream{}
-	var goesOn unfinished
+	size := 0 // of the pieces of which this may be another one
 	open := p.open[:0]
 	for _, o := range p.open {
 		if o.lineStream != zero && o.lineStream != at && o.lineStream != whole {
 			open = append(open, o)
 			continue
 		}
-		nameless, bare := o.lineStream == zero, o.lineStream == zero && o.of == zero
 		found.is, found.told = true, found.told || o.marks
-		found.nameless, found.bare = found.nameless || nameless, found.bare || bare
+		bare := o.lineStream == zero && o.of == zero
+		found.bare = found.bare || bare
 		switch {
 		case o.asLong(text):
-			goesOn.size = max(goesOn.size, o.size)
-			if goesOn.of = o.of; !nameless {
-				goesOn.of = whole
-			}
-		case (!nameless || bare) && o.size >= minPiece && len(text) < alwaysRead:
+			size = max(size, o.size)
+		// Under the head of another stream it may be a whole line of that.
+		case (bare || o.lineStream != zero) && o.size >= minPiece && len(text) < alwaysRead:
 			found.last = true
 		}
 		if o.among > 0 && whole.name != "" && whole != o.of {
@@ -204,13 +200,13 @@ func (p *Pieces) rest(text string, at lineStream) (found rest) {
 		p.since = remember(p.since, whole.clone())
 		found.is = true
 	}
-	if goesOn.size > 0 {
+	if size > 0 {
 		found.last = false
+		p.expect(unfinished{lineStream: whole, size: size})
 		if found.bare {
-			goesOn.of = zero
+			whole = zero
 		}
-		p.expect(unfinished{lineStream: whole, size: goesOn.size})
-		p.expect(goesOn)
+		p.expect(unfinished{size: size, of: whole})
 	}
 	return found
 }
