@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer closeState(store, o.Log)
 	a, err := build(ctx, o, store, saved, aside)
 	if err != nil {
 		return err
@@ -102,6 +102,22 @@ func openState(path string, log *slog.Logger) (store *state.Store, saved state.S
 		log.Error("the state file was damaged; it was set aside and a new one begun", "kept", aside, "read", readAnyway(saved))
 	}
 	return store, saved, aside, nil
+}
+
+// closeState closes the state file, and says what became of one that was removed.
+func closeState(store *state.Store, log *slog.Logger) {
+	_, err := os.Lstat(store.Path())
+	removed := errors.Is(err, fs.ErrNotExist)
+	err = store.Close()
+	switch {
+	case err != nil && removed:
+		log.Error("the state file was removed while it was in use, and is not put back: the next start lifts all bans", "error", err)
+	case err != nil:
+		log.Error("the state file was not closed in order", "error", err)
+	case removed:
+		log.Warn("the state file was removed while it was in use, and is put back", "state", store.Path(),
+			"cure", "if its bans are to be forgotten: remove it again while p2pban is stopped")
+	}
 }
 
 // stateHelp adds to an error of the state file, on a line of its own, what to do
