@@ -76,3 +76,15 @@ func TestFileMovedAndNamed(t *testing.T) {
 		f.kill()
 	}
 }
+
+// So is one of a pattern that has another text now.
+func TestFileAppearedWherePatternWasChanged(t *testing.T) {
+	dir := t.TempDir()
+	appendTo(t, filepath.Join(dir, "a.log"), "first\n")
+	f := follow(t, FileOptions{Patterns: []string{filepath.Join(dir, "*")}, FromStart: true})
+	f.want("first")
+	f.kill()
+	appendTo(t, filepath.Join(dir, "ab.log"), "second\n")
+	f = follow(t, FileOptions{Patterns: []string{filepath.Join(dir, "*.log")}, Cursor: f.cursor})
+	f.want("second")
+}

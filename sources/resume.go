@@ -44,19 +44,28 @@ func leads(finders []finder, path string) bool {
 // newlyNamed says whether path is one that nobody followed when the cursor was
 // written, although it may have been there: the source was changed, and kept its name.
 func (f *File) newlyNamed(path string) bool {
+	before := f.cursor.Names
 	switch {
 	case f.opts.Cursor == "":
 		return true
-	case len(f.cursor.Names) == 0: // it does not say
+	case len(before) == 0: // it does not say
 		return false
+	case !slices.ContainsFunc(f.finders, func(fi finder) bool { return !slices.Contains(before, fi.String()) }):
+		return false // nothing was added
 	}
-	var before []finder
-	for _, fi := range f.finders {
-		if slices.Contains(f.cursor.Names, fi.String()) {
-			before = append(before, fi)
-		}
+	return !slices.ContainsFunc(before, func(name string) bool { return leads(f.finderOf(name), path) })
+}
+
+// finderOf gives the finder that a name in a cursor is of, in a list; none where that
+// can't be said of the containers that it named.
+func (f *File) finderOf(name string) []finder {
+	if i := slices.IndexFunc(f.finders, func(fi finder) bool { return fi.String() == name }); i >= 0 {
+		return f.finders[i : i+1]
 	}
-	return len(before) < len(f.finders) && !leads(before, path)
+	if fi, err := newPattern(name); err == nil && !f.unwrap {
+		return []finder{fi}
+	}
+	return nil
 }
 
 // elsewhere gives where reading of g stopped when it had another name; 0 if nothing of
