@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -41,13 +42,20 @@ func restoreJails(configs []jail.Config, opts jail.Options, saved state.Saved, n
 	return s, append(changed, setBack(s, now, log)...), nil
 }
 
-// tellLifted says which bans the configuration has no place for any more: whoever
-// changed it and restarts is told what a reload would have answered.
+// tellLifted says which bans are not taken over: whoever changed the configuration and
+// restarts is told what a reload would have answered. What is protected may have changed
+// by itself, as where somebody has logged in from a banned host.
 func tellLifted(configs []jail.Config, bans []jail.Decision, log *slog.Logger) {
-	lifted := countByJail(bans)
+	lifted := map[string][]netip.Prefix{}
+	for _, b := range bans {
+		lifted[b.Jail] = append(lifted[b.Jail], b.Prefix)
+	}
 	for _, name := range slices.Sorted(maps.Keys(lifted)) {
-		gone := name != jail.Manual && !slices.ContainsFunc(configs, func(j jail.Config) bool { return j.Name == name })
-		log.Info("the configuration lifts bans", "change", liftedChange(name, gone, lifted[name]))
+		cause := "they take in what ignoreip names now, or what is protected: an address of this machine, a gateway, a resolver, an ssh session"
+		if name != jail.Manual && !slices.ContainsFunc(configs, func(j jail.Config) bool { return j.Name == name }) {
+			cause = "the jail is gone"
+		}
+		log.Info("bans are lifted", "jail", name, "bans", len(lifted[name]), "prefixes", named(lifted[name]), "cause", cause)
 	}
 }
 

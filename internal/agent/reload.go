@@ -126,16 +126,19 @@ func jailChanges(old, now []jail.Config, decisions []jail.Decision) (changes []s
 	gone := func(j jail.Config) bool {
 		return !slices.ContainsFunc(now, func(n jail.Config) bool { return n.Name == j.Name })
 	}
-	lifted := countByJail(decisions)
+	lifted := map[string]int{}
+	for _, d := range decisions {
+		lifted[d.Jail]++
+	}
 	whose, which := "the", ""
 	for _, j := range old {
 		n := lifted[j.Name]
 		switch {
 		case gone(j):
-			changes = append(changes, liftedChange(j.Name, true, n))
+			changes = append(changes, fmt.Sprintf("jail %s is gone, and its bans are lifted: %d", j.Name, n))
 			whose = "the other"
 		case n > 0:
-			changes = append(changes, liftedChange(j.Name, false, n))
+			changes = append(changes, fmt.Sprintf("jail %s lifts bans of hosts that its ignoreip now names: %d", j.Name, n))
 			which = "all other "
 		}
 	}
@@ -143,22 +146,6 @@ func jailChanges(old, now []jail.Config, decisions []jail.Decision) (changes []s
 		changes = append(changes, fmt.Sprintf("%s jails changed; windows and %sbans are kept", whose, which))
 	}
 	return changes
-}
-
-func countByJail(decisions []jail.Decision) map[string]int {
-	n := map[string]int{}
-	for _, d := range decisions {
-		n[d.Jail]++
-	}
-	return n
-}
-
-// liftedChange says what a change of a jail did to its bans.
-func liftedChange(name string, gone bool, n int) string {
-	if gone {
-		return fmt.Sprintf("jail %s is gone, and its bans are lifted: %d", name, n)
-	}
-	return fmt.Sprintf("jail %s lifts bans of hosts that its ignoreip now names: %d", name, n)
 }
 
 // swapSources makes next the sources. One that reads what it read before goes
