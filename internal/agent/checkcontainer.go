@@ -42,8 +42,12 @@ func (c *checker) anyNamespace(about string, spec config.Source, namespaces []st
 	if len(namespaces) == 0 || slices.ContainsFunc(spec.Labels, saysWhosePod) {
 		return
 	}
+	node := "NAMESPACE" // which of several is the node's only its operator knows
+	if len(namespaces) == 1 {
+		node = namespaces[0]
+	}
 	c.add(Warning, about, "whoever may make pods in any namespace can call a container so, and have anybody banned by what it logs; now they are of "+strings.Join(namespaces, ", "),
-		fmt.Sprintf("say in which namespace the node runs: label = %q", podNamespace+"="+namespaces[0]))
+		fmt.Sprintf("say in which namespace the node runs: label = %q", podNamespace+"="+node))
 }
 
 // podNamespace is the first of sources.PodLabels.
