@@ -49,17 +49,30 @@ func TestFileNamedAgain(t *testing.T) {
 	f.want("second")
 }
 
-// A file of a pattern that was followed before, which appeared since, is read whole,
-// also where a pattern that is new leads to it too.
-func TestFileAppearedWherePatternIsNew(t *testing.T) {
-	dir := t.TempDir()
-	appendTo(t, filepath.Join(dir, "a.log"), "first\n")
-	f := follow(t, FileOptions{Patterns: []string{filepath.Join(dir, "a*.log")}, FromStart: true})
-	f.want("first")
-	f.kill()
-	appendTo(t, filepath.Join(dir, "ab.log"), "second\n")
-	f = follow(t, FileOptions{Patterns: []string{filepath.Join(dir, "*b.log"), filepath.Join(dir, "a*.log")}, Cursor: f.cursor})
-	f.want("second")
+// A file of a pattern that was followed before, which appeared since, is read whole:
+// where a pattern that is new leads to it too, and where the pattern has another text.
+func TestFileAppearedWherePatternsChanged(t *testing.T) {
+	for _, c := range []struct {
+		before string
+		now    []string
+	}{
+		{"a*.log", []string{"*b.log", "a*.log"}},
+		{"*", []string{"*.log"}},
+	} {
+		dir := t.TempDir()
+		appendTo(t, filepath.Join(dir, "a.log"), "first\n")
+		f := follow(t, FileOptions{Patterns: []string{filepath.Join(dir, c.before)}, FromStart: true})
+		f.want("first")
+		f.kill()
+		appendTo(t, filepath.Join(dir, "ab.log"), "second\n")
+		var now []string
+		for _, pattern := range c.now {
+			now = append(now, filepath.Join(dir, pattern))
+		}
+		f = follow(t, FileOptions{Patterns: now, Cursor: f.cursor})
+		f.want("second")
+		f.kill()
+	}
 }
 
 // A log that was moved, and named in its new place, is read on.
@@ -75,16 +88,4 @@ func TestFileMovedAndNamed(t *testing.T) {
 		f.want("second")
 		f.kill()
 	}
-}
-
-// So is one of a pattern that has another text now.
-func TestFileAppearedWherePatternWasChanged(t *testing.T) {
-	dir := t.TempDir()
-	appendTo(t, filepath.Join(dir, "a.log"), "first\n")
-	f := follow(t, FileOptions{Patterns: []string{filepath.Join(dir, "*")}, FromStart: true})
-	f.want("first")
-	f.kill()
-	appendTo(t, filepath.Join(dir, "ab.log"), "second\n")
-	f = follow(t, FileOptions{Patterns: []string{filepath.Join(dir, "*.log")}, Cursor: f.cursor})
-	f.want("second")
 }

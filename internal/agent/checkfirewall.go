@@ -51,7 +51,7 @@ func (c *checker) denyFile(about, path string) {
 		return
 	}
 	if info, err := os.Stat(dir); err == nil && info.Mode()&0o001 == 0 {
-		c.add(Warning, about, fmt.Sprintf("%s can't be read by a node that runs as another user: its directory has the mode %s", path, info.Mode()), "choose another directory; in a systemd unit make it writable for the service by a drop-in with ReadWritePaths=")
+		c.add(Warning, about, fmt.Sprintf("%s can't be read by a node that runs as another user, unless by the group of its directory, which has the mode %s", path, info.Mode()), "choose another directory; in a systemd unit make it writable for the service by a drop-in with ReadWritePaths=")
 		return
 	}
 	c.add(OK, about, path, "")
